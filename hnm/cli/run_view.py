@@ -1,0 +1,188 @@
+"""What a person sees of a plan and of a run: a line per stage, a progress bar for what takes long."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from hnm.cli.console import show_error, stderr, stdout
+from hnm.context import Advance
+from hnm.engine.plan import Entry, Plan
+from hnm.engine.run import RunResult, StageResult
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from hnm.api import Project
+
+STYLES = {
+    "built": "green", "fresh": "dim", "failed": "bold red", "skipped": "yellow", "blocked": "yellow",
+    "run": "green", "check": "cyan",
+}  # fmt: skip
+PLAIN_PROGRESS_SECONDS = 10.0
+
+
+def print_plan(plan: Plan) -> None:
+    """A table of the plan on stdout, and a count."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("stage", no_wrap=True, overflow="ellipsis")
+    table.add_column("kind", style="dim")
+    table.add_column("status")
+    table.add_column("why", overflow="fold")
+    for entry in plan.entries:
+        table.add_row(
+            entry.node.name, entry.node.kind, Text(entry.status, STYLES[entry.status]), Text(entry.reason or "—")
+        )
+    stdout().print(table)
+    counts = {status: sum(entry.status == status for entry in plan.entries) for status in ("run", "check", "blocked")}
+    words = {"run": "to run", "check": "to check after their inputs", "blocked": "blocked"}
+    said = [f"{count} {words[status]}" for status, count in counts.items() if count]
+    fresh = len(plan.entries) - len(plan.stale())
+    stderr().print(f"\n{', '.join([*said, f'{fresh} fresh'])}")
+
+
+class RunView:
+    """Watches a run on stderr; live bars on a terminal, plain lines elsewhere."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self.console: Console = stderr()
+        self._progress: Progress | None = None
+        self._name_width = 20
+
+    def __enter__(self) -> "RunView":
+        if self.console.is_terminal and not self.quiet:
+            from rich import progress
+
+            self._progress = progress.Progress(
+                progress.SpinnerColumn(),
+                progress.TextColumn("{task.description}"),
+                progress.BarColumn(bar_width=None),
+                progress.TextColumn("{task.fields[rate]}"),
+                progress.TimeElapsedColumn(),
+                progress.TextColumn("left"),
+                progress.TimeRemainingColumn(),
+                console=self.console,
+                transient=True,
+                expand=True,
+            )
+            self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._progress:
+            self._progress.stop()
+
+    def header(self, project: "Project", plan: Plan) -> None:
+        """What will run, in one line."""
+        names = [entry.node.name for entry in plan.entries]
+        self._name_width = min(max((len(name) for name in names), default=20), 28)
+        if not self.quiet:
+            manifest = project.manifest
+            self.console.print(
+                f"[bold]{escape(manifest.config.name)}[/bold] · target {manifest.target} · {len(names)} stages, "
+                f"{len(plan.stale())} to build or check"
+            )
+
+    def started(self, entry: Entry, index: int, total: int) -> None:
+        if self._progress and entry.status in ("run", "check"):
+            self._task = self._progress.add_task(escape(entry.node.name), total=None, rate="")
+
+    def finished(self, result: StageResult, index: int, total: int) -> None:
+        if self._progress:
+            for task in self._progress.task_ids:
+                self._progress.remove_task(task)
+        if self.quiet:
+            return
+        rows = f"{result.row_count:,} rows" if result.row_count is not None else ""
+        seconds = f"{result.seconds:.1f}s" if result.seconds >= 0.05 else ""
+        line = Text.assemble(
+            (f"{index:>3}/{total} ", "dim"),
+            f"{result.name:<{self._name_width}} ",
+            (f"{result.outcome:<7} ", STYLES[result.outcome]),
+            f"{rows:>15} {seconds:>7}  ",
+            (result.reason, "dim"),
+        )
+        line.truncate(self.console.width, overflow="ellipsis")
+        self.console.print(line)
+        if result.quarantined:
+            self._indented(f"{result.quarantined:,} rows set aside: see `_hnm.quarantine`", "yellow")
+        for warning in result.warnings:
+            self._indented(f"warning: {warning}", "yellow")
+
+    def note(self, message: str) -> None:
+        if not self.quiet:
+            self._indented(message, "dim")
+
+    def _indented(self, message: str, style: str) -> None:
+        self.console.print(Text(f"        {message}", style))
+
+    @contextmanager
+    def progress(self, description: str, total: int | None, unit: str) -> Iterator[Advance]:
+        """A bar with rate and time left; without a terminal, a line every few seconds."""
+        if self.quiet:
+            yield lambda count: None
+        elif self._progress:
+            yield from self._bar(self._progress, description, total, unit)
+        else:
+            yield from self._lines(description, total, unit)
+
+    def _bar(self, bars: "Progress", description: str, total: int | None, unit: str) -> Iterator[Advance]:
+        task = bars.add_task(f"  {escape(description)}", total=total, rate="")
+        began, done = time.monotonic(), 0
+
+        def advance(count: int) -> None:
+            nonlocal done
+            done += count
+            rate = done / max(time.monotonic() - began, 1e-3)
+            bars.update(task, advance=count, rate=f"{rate:,.0f} {unit}/s")
+
+        try:
+            yield advance
+        finally:
+            if task in bars.task_ids:
+                bars.remove_task(task)
+
+    def _lines(self, description: str, total: int | None, unit: str) -> Iterator[Advance]:
+        began = said = time.monotonic()
+        done = 0
+
+        def advance(count: int) -> None:
+            nonlocal done, said
+            done += count
+            now = time.monotonic()
+            if now - said >= PLAIN_PROGRESS_SECONDS:
+                said = now
+                rate = done / (now - began)
+                left = f", {(total - done) / rate:.0f}s left" if total and rate else ""
+                of = f" of {total:,}" if total else ""
+                self._indented(f"{description}: {done:,}{of} {unit}, {rate:,.0f}/s{left}", "dim")
+
+        yield advance
+
+
+def print_failures(result: RunResult) -> None:
+    """Every error of a run in full."""
+    for stage in result.results:
+        if stage.error:
+            stderr().print()
+            show_error(stage.error)
+    blocked = [stage for stage in result.results if stage.outcome == "blocked"]
+    if blocked:
+        stderr().print(f"\n[yellow]blocked[/yellow]: {escape(blocked[0].name)} {escape(blocked[0].reason)}")
+        stderr().print("  hint: select what it needs too, for example `--select +" + escape(blocked[0].name) + "`")
+
+
+def print_outcome(result: RunResult) -> None:
+    """One line that counts what happened."""
+    counts = {outcome: sum(stage.outcome == outcome for stage in result.results) for outcome in STYLES}
+    said = ", ".join(f"[{STYLES[name]}]{count} {name}[/]" for name, count in counts.items() if count)
+    stderr().print(f"\n{said} in {result.seconds:.1f}s")

@@ -1,0 +1,43 @@
+"""What a person sees of one stage."""
+
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from hnm.cli.console import stderr
+
+if TYPE_CHECKING:
+    from hnm.api import Project
+    from hnm.project.manifest import Node
+    from hnm.warehouse.state import Materialization
+
+
+def print_stage(node: "Node", done: "Materialization | None", project: "Project") -> None:
+    """Facts of a stage on stderr: its rows follow on stdout."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    facts = {
+        "stage": node.name,
+        "description": node.config.description,
+        "kind": f"{node.kind}, {node.materialized}",
+        "reads": ", ".join(node.depends_on),
+        "read by": ", ".join(
+            name for name in project.graph.order if node.name in project.manifest.nodes[name].depends_on
+        ),
+    }
+    if done is None:
+        facts["built"] = "never; `hnm run` builds it"
+    else:
+        facts |= {
+            "built": f"{done.built_at}, in {done.seconds:.1f} s",
+            "rows": f"{done.row_count:,}",
+            "data version": done.data_version,
+            "location": done.location or "",
+            **{name: str(value) for name, value in done.facts.items() if name != "files"},
+        }
+    for name, value in facts.items():
+        if value:
+            table.add_row(name, Text(value))
+    stderr().print(table)

@@ -1,0 +1,48 @@
+"""Build a SQL stage aside: one SELECT becomes one table."""
+
+import re
+from typing import TYPE_CHECKING
+
+from hnm.engine.job import Job
+from hnm.engine.scratch import scratch, show_inputs
+from hnm.errors import Location, StageError
+from hnm.project.manifest import SqlText
+
+if TYPE_CHECKING:
+    import duckdb
+
+_LINE = re.compile(r"^LINE (\d+):", re.MULTILINE)
+
+
+def build_sql(job: Job, sql: SqlText) -> None:
+    """Raises StageError, with the line of the compiled SQL, when the query is not one SELECT or fails."""
+    import duckdb
+
+    with scratch(job.aside, job.settings) as connection:
+        show_inputs(connection, job)
+        try:
+            select = _only_select(connection, job, sql)
+            connection.execute(f"create table {job.table} as\n{select}")
+        except duckdb.Error as error:
+            raise _failed(job, str(error)) from None
+
+
+def _only_select(connection: "duckdb.DuckDBPyConnection", job: Job, sql: SqlText) -> str:
+    import duckdb
+
+    statements = connection.extract_statements(sql.compiled)
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        raise StageError(
+            f"{job.node.name}: a SQL stage is one SELECT",
+            where=Location(sql.path),
+            why=f"the file holds {len(statements)} statements" if len(statements) != 1 else "it is another statement",
+            hint="hnm creates the table; write only the query",
+        )
+    return sql.compiled.strip().rstrip(";")
+
+
+def _failed(job: Job, message: str) -> StageError:
+    # The SELECT starts on the second line of the statement, or on the first when parsing alone failed.
+    line = _LINE.search(message)
+    number = int(line[1]) - (1 if "create table build." in message.lower() or int(line[1]) > 1 else 0) if line else None
+    return StageError(f"{job.node.name}: {message.splitlines()[0]}", where=Location(job.compiled, number), why=message)

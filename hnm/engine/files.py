@@ -1,0 +1,42 @@
+"""Content digests of the files that sources read; a file whose size and time are as before is not read again."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hnm.engine.fingerprint import Components
+from hnm.project.manifest import Call, Node
+
+FACT = "files"
+
+
+def file_facts(node: Node, root: Path, known: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Per file that `node` reads: size in bytes, modification time in ns, SHA-256.
+
+    `known`: the facts of the node's last build.
+    Raises SourceError (from the reader) when a file is missing.
+    """
+    if not isinstance(node.work, Call) or node.work.transform.files is None:
+        return {}
+    before = known.get(FACT, {})
+    facts = {}
+    for path in node.work.transform.files(node.work.params, root):
+        name = os.path.relpath(path, root)
+        status = path.stat()
+        old = before.get(name)
+        if old and (old["size"], old["mtime_ns"]) == (status.st_size, status.st_mtime_ns):
+            facts[name] = old
+        else:
+            facts[name] = {"size": status.st_size, "mtime_ns": status.st_mtime_ns, "sha256": _sha256(path)}
+    return facts
+
+
+def file_components(facts: Mapping[str, Mapping[str, Any]]) -> Components:
+    return {f"file {name}": str(fact["sha256"]) for name, fact in facts.items()}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,107 @@
+"""What a stage's output depends on, as named components, so that a plan can say why anything runs. Pure.
+
+A fingerprint is SHA-256 over the components. Those that name inputs hold the inputs' data versions.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from hnm.engine.code_digest import code_digest
+from hnm.project.manifest import Call, Manifest, Node
+from hnm.sqltext import without_comments
+
+Components = dict[str, str]
+
+_CODE_NAMES = {"sql": "the SQL", "code": "the code of the transform"}
+_INPUT = "input "
+
+
+def digest(text: str) -> str:
+    """SHA-256 of a text, 16 hex digits."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def fingerprint(components: Mapping[str, str]) -> str:
+    """SHA-256 over the components, 64 hex digits; their order does not matter."""
+    return hashlib.sha256(json.dumps(components, sort_keys=True).encode()).hexdigest()
+
+
+def own_components(node: Node, manifest: Manifest) -> Components:
+    """All components but inputs and files: code, parameters, vars, environment, packages, configuration.
+
+    Environment values are secrets: only their digest is kept, also where a parameter or var holds them.
+    """
+    components: Components = {"materialized": node.materialized}
+    if node.config.key:
+        components["unique_key"] = ", ".join(node.config.key)
+    if isinstance(node.work, Call):
+        components |= _call_components(node.work, manifest.root)
+    else:
+        components["sql"] = digest(without_comments(node.work.template))
+    for name in node.macros:
+        text = manifest.macro_files[name].read_text(encoding="utf-8")
+        components[f"macro {name}"] = digest(without_comments(text))
+    if not isinstance(node.work, Call):  # what a transform's parameters were rendered from shows in the parameters
+        components |= {f"var {name}": _canonical(value) for name, value in node.vars_read.items()}
+    secrets = [value for value in node.env_read.values() if value]
+    components = {
+        name: digest(value) if any(secret in value for secret in secrets) else value
+        for name, value in components.items()
+    }
+    return components | {f"env {name}": digest(value) for name, value in node.env_read.items()}
+
+
+def input_components(versions: Mapping[str, str]) -> Components:
+    """Components for the data versions of inputs, by node name."""
+    return {f"{_INPUT}{name}": data_version for name, data_version in versions.items()}
+
+
+def without_inputs(components: Mapping[str, str]) -> Components:
+    return {name: value for name, value in components.items() if not name.startswith(_INPUT)}
+
+
+def differences(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    """In words, what changed from the last build to now; causes of the stage's own come before its inputs'."""
+    names = sorted({*old, *new}, key=lambda name: (name.startswith(_INPUT), name))
+    return [_difference(name, old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name)]
+
+
+def _difference(name: str, old: str | None, new: str | None) -> str:
+    label = _CODE_NAMES.get(name, name)
+    if old is None:
+        return f"{label} is new"
+    if new is None:
+        return f"{label} is gone"
+    if name.startswith(("params.", "var ", "package ", "materialized", "unique_key")) and len(old + new) < 80:
+        return f"{label} {old} -> {new}"
+    return f"{label} changed"
+
+
+def _call_components(call: Call, root: Path) -> Components:
+    transform, params = call.transform, call.params
+    components = {"code": code_digest(transform, root)}
+    values = params.model_dump(mode="json")
+    components |= {f"params.{name}": _canonical(value) for name, value in values.items()}
+    components |= {f"package {name}": package_version(name) for name in transform.packages}
+    components |= {f"as {name}": node for name, node in call.inputs.items()}
+    if transform.identity:
+        components |= {f"identity {name}": value for name, value in transform.identity(params).items()}
+    return components
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=str, ensure_ascii=False)
+
+
+@cache
+def package_version(name: str) -> str:
+    """The installed version of a distribution, or `absent`."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "absent"

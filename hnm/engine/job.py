@@ -1,0 +1,53 @@
+"""One node about to be built: what it is, under which fingerprint, and with what around it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hnm.context import Context, Settings
+from hnm.engine.fingerprint import Components, fingerprint, without_inputs
+from hnm.project.manifest import Node
+from hnm.sqltext import quote
+from hnm.warehouse.state import Materialization
+from hnm.warehouse.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class Job:
+    """`components`: all that the node depends on, inputs included. `state`: what its inputs are built as.
+
+    `compiled`: the file in which people can read the compiled SQL.
+    """
+
+    node: Node
+    components: Components
+    state: Mapping[str, Materialization]
+    warehouse: Warehouse
+    settings: Settings
+    context: Context
+    folder: Path
+    compiled: Path
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint(self.components)
+
+    @property
+    def own_components(self) -> Components:
+        return without_inputs(self.components)
+
+    @property
+    def aside(self) -> Path:
+        """The DuckDB file in which the node is built before it is published."""
+        return self.folder / "build.duckdb"
+
+    @property
+    def table(self) -> str:
+        """The SQL name of the node's table aside."""
+        return f"build.main.{quote(self.node.table)}"
+
+    @property
+    def previous(self) -> Materialization | None:
+        """The last output, if it may be reused row by row: nothing but inputs changed since."""
+        old = self.state.get(self.node.name)
+        return old if old and without_inputs(old.components) == self.own_components else None

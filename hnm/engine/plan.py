@@ -1,0 +1,93 @@
+"""What a run will do and why, decided before anything is touched. Pure: `hnm run` executes this same object."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from hnm.engine.fingerprint import Components, differences, input_components, without_inputs
+from hnm.project.manifest import Node
+from hnm.warehouse.state import Materialization
+
+Status = Literal["fresh", "run", "check", "blocked"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One node of a plan.
+
+    `status`: fresh (nothing to do), run, check (runs if the content of an input that runs before it changes), or
+    blocked (an input was never built and is not selected). `components`: all that it depends on but its inputs.
+    `facts`: what was learned of it while planning and is kept with it (sizes and times of the files it reads).
+    """
+
+    node: Node
+    status: Status
+    reasons: tuple[str, ...]
+    components: Components
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def reason(self) -> str:
+        return "; ".join(self.reasons)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Entries in the order in which they run."""
+
+    entries: tuple[Entry, ...]
+
+    def stale(self) -> tuple[Entry, ...]:
+        return tuple(entry for entry in self.entries if entry.status != "fresh")
+
+
+def make_plan(
+    nodes: Mapping[str, Node],
+    selected: Iterable[str],
+    components: Mapping[str, Components],
+    state: Mapping[str, Materialization],
+    full_refresh: bool = False,
+    facts: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Plan:
+    """Plan the `selected` nodes, given in topological order.
+
+    `components`: for each selected node, all that it depends on but its inputs. `facts`: see `Entry`.
+    """
+    status: dict[str, Status] = {}
+    entries = []
+    for name in selected:
+        entry = _entry(nodes[name], components[name], status, state, full_refresh)
+        status[name] = entry.status
+        entries.append(replace(entry, facts=(facts or {}).get(name, {})))
+    return Plan(tuple(entries))
+
+
+def _entry(
+    node: Node,
+    components: Components,
+    above: Mapping[str, Status],
+    state: Mapping[str, Materialization],
+    full_refresh: bool,
+) -> Entry:
+    old = state.get(node.name)
+    missing = [name for name in node.depends_on if name not in above and name not in state]
+    waiting = [name for name in node.depends_on if above.get(name, "fresh") != "fresh"]
+    if missing or any(above.get(name) == "blocked" for name in waiting):
+        causes = missing or [name for name in waiting if above[name] == "blocked"]
+        return Entry(node, "blocked", (f"needs {', '.join(causes)}, never built and not selected",), components)
+    if old is None:
+        return Entry(node, "run", ("never built",), components)
+    if full_refresh:
+        return Entry(node, "run", ("--full-refresh",), components)
+    own = differences(without_inputs(old.components), components)
+    if own:
+        return Entry(node, "run", tuple(own), components)
+    if waiting:
+        return Entry(node, "check", (f"after {', '.join(waiting)}",), components)
+    changed = differences(old.components, complete(node, components, state))
+    return Entry(node, "run" if changed else "fresh", tuple(changed), components)
+
+
+def complete(node: Node, components: Components, state: Mapping[str, Materialization]) -> Components:
+    """All components of a node, its inputs' data versions as they are in `state`."""
+    return components | input_components({name: state[name].data_version for name in node.depends_on})

@@ -1,0 +1,80 @@
+"""Publish what was built: one DuckDB transaction swaps the table and names the new state.
+
+A Lance version or a model folder is written first; what no row of `_hnm.materializations` names is garbage.
+"""
+
+import shutil
+from typing import TYPE_CHECKING
+
+from hnm.engine.check import Checked
+from hnm.engine.job import Job
+from hnm.engine.scratch import scratch
+from hnm.sqltext import quote
+from hnm.warehouse.lance_table import write_version
+from hnm.warehouse.state import (
+    SCHEMA,
+    Materialization,
+    StageRecord,
+    write_materialization,
+    write_quarantine,
+    write_stage_record,
+)
+from hnm.warehouse.warehouse import qualified
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def publish(job: Job, checked: Checked, invocation_id: str, record: StageRecord) -> Materialization:
+    """Make what stands aside the node's current state, and return that state."""
+    location, lance_version = _place_files(job, checked)
+    done = Materialization(
+        stage=job.node.name,
+        invocation_id=invocation_id,
+        fingerprint=job.fingerprint,
+        components=job.components,
+        data_version=checked.data_version,
+        materialized=job.node.materialized,
+        location=location,
+        lance_version=lance_version,
+        row_count=checked.row_count,
+        columns=checked.columns,
+        facts=job.context.facts,
+        seconds=record.seconds,
+    )
+    with job.warehouse.database.writing(attach={"build": job.aside}) as connection:
+        connection.execute(SCHEMA)
+        if job.node.materialized != "lance":
+            _swap_table(connection, job)
+        write_materialization(connection, done)
+        write_quarantine(connection, job.node.name, invocation_id, job.context.bad_rows)
+        write_stage_record(connection, invocation_id, record)
+    shutil.rmtree(job.folder, ignore_errors=True)
+    return done
+
+
+def _swap_table(connection: "duckdb.DuckDBPyConnection", job: Job) -> None:
+    if job.node.schema != "main":
+        connection.execute(f"create schema if not exists {quote(job.node.schema)}")
+    connection.execute(f"create or replace table {qualified(job.node.name)} as select * from {job.table}")
+
+
+def _place_files(job: Job, checked: Checked) -> tuple[str | None, int | None]:
+    """Put a Lance version or a model folder in place; returns its location in the warehouse and the Lance version."""
+    if job.node.materialized == "lance":
+        path = job.warehouse.lance_path(job.node.name)
+        old = job.state.get(job.node.name)
+        if old and old.data_version == checked.data_version and old.location and path.exists():
+            return old.location, old.lance_version  # equal content is the same version
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with scratch(job.aside, job.settings) as connection:
+            rows = connection.sql(f"select * from {job.table}").to_arrow_reader(65_536)
+            version = write_version(path, rows)
+        return str(path.relative_to(job.warehouse.folder)), version
+    if job.node.materialized == "model":
+        folder = job.warehouse.folder / "models" / job.node.name / checked.data_version[:16]
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        if not folder.exists():
+            job.context.model_folder.rename(folder)
+        return str(folder.relative_to(job.warehouse.folder)), None
+    return None, None

@@ -1,0 +1,199 @@
+"""Execute a plan: node by node, each built aside, checked and published; a failure skips only its descendants."""
+
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from hnm.context import Context, Reporter, Settings
+from hnm.engine.build_python import build_python
+from hnm.engine.build_sql import build_sql
+from hnm.engine.check import check
+from hnm.engine.fingerprint import differences
+from hnm.engine.job import Job
+from hnm.engine.memory import PeakMemory
+from hnm.engine.plan import Entry, Plan, complete
+from hnm.engine.publish import publish
+from hnm.errors import HnmError
+from hnm.project.data_tests import Failure
+from hnm.project.manifest import Call, Manifest
+from hnm.warehouse.lock import run_lock
+from hnm.warehouse.state import SCHEMA, Materialization, StageRecord, now, write_stage_record
+from hnm.warehouse.warehouse import Warehouse
+
+Outcome = Literal["built", "fresh", "failed", "skipped", "blocked"]
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What a run did with one node."""
+
+    name: str
+    outcome: Outcome
+    reason: str
+    row_count: int | None = None
+    seconds: float = 0.0
+    error: HnmError | None = None
+    warnings: tuple[Failure, ...] = ()
+    quarantined: int = 0
+
+
+@dataclass
+class RunResult:
+    """What a run did, node by node."""
+
+    invocation_id: str
+    results: list[StageResult] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        return all(result.outcome in ("built", "fresh") for result in self.results)
+
+
+class Listener(Reporter, Protocol):
+    """Whoever watches a run."""
+
+    def started(self, entry: Entry, index: int, total: int) -> None: ...
+
+    def finished(self, result: StageResult, index: int, total: int) -> None: ...
+
+
+def execute(plan: Plan, manifest: Manifest, settings: Settings, listener: Listener, command: str = "run") -> RunResult:
+    """Run every entry of `plan` in its order. Raises LockedError when another run holds the warehouse."""
+    warehouse = Warehouse(manifest.warehouse)
+    run = RunResult(invocation_id=str(uuid.uuid4()))
+    began, started_at = time.monotonic(), now()
+    with run_lock(warehouse.folder, f"hnm {command}"):
+        state = warehouse.state()
+        executor = _Executor(manifest, warehouse, settings, listener, state, run)
+        with _recorded(warehouse, run, command, manifest.target, started_at):
+            for index, entry in enumerate(plan.entries, start=1):
+                executor.run(entry, index, len(plan.entries))
+    run.seconds = time.monotonic() - began
+    return run
+
+
+@dataclass
+class _Executor:
+    manifest: Manifest
+    warehouse: Warehouse
+    settings: Settings
+    listener: Listener
+    state: dict[str, Materialization]
+    run_result: RunResult
+    broken: set[str] = field(default_factory=set)
+
+    def run(self, entry: Entry, index: int, total: int) -> None:
+        """Decide, build and publish one entry; whatever happens is a result."""
+        self.listener.started(entry, index, total)
+        began = time.monotonic()
+        try:
+            result = self._result(entry)
+        except HnmError as error:
+            result = StageResult(entry.node.name, "failed", error.what, seconds=time.monotonic() - began, error=error)
+        if result.outcome not in ("built", "fresh"):
+            self.broken.add(entry.node.name)
+        self.run_result.results.append(result)
+        self.listener.finished(result, index, total)
+
+    def _result(self, entry: Entry) -> StageResult:
+        name = entry.node.name
+        if entry.status == "blocked":
+            return StageResult(name, "blocked", entry.reason)
+        above = [parent for parent in entry.node.depends_on if parent in self.broken]
+        if above:
+            return StageResult(name, "skipped", f"{', '.join(above)} did not succeed")
+        components = complete(entry.node, entry.components, self.state)
+        reason = entry.reason
+        if entry.status == "check":
+            changed = differences(self.state[name].components, components)
+            if not changed:
+                return StageResult(name, "fresh", "inputs came out the same", self.state[name].row_count)
+            reason = "; ".join(changed)
+        if entry.status == "fresh":
+            return StageResult(name, "fresh", "nothing changed", self.state[name].row_count)
+        return self._build(entry, components, reason)
+
+    def _build(self, entry: Entry, components: dict[str, str], reason: str) -> StageResult:
+        node, began = entry.node, time.monotonic()
+        job = self._job(entry, components)
+        with PeakMemory() as memory:
+            if isinstance(node.work, Call):
+                build_python(job, node.work)
+            else:
+                build_sql(job, node.work)
+            checked = check(job)
+        seconds = time.monotonic() - began
+        record = StageRecord(
+            node.name, "built", reason, checked.row_count, seconds, memory.peak_mb, "", job.fingerprint, components
+        )
+        done = publish(job, checked, self.run_result.invocation_id, record)
+        self.state[node.name] = done
+        bad = len(job.context.bad_rows)
+        return StageResult(
+            node.name, "built", reason, done.row_count, time.monotonic() - began, None, checked.warnings, bad
+        )
+
+    def _job(self, entry: Entry, components: dict[str, str]) -> Job:
+        node = entry.node
+        folder = self.warehouse.folder / "work" / node.name
+        context = Context(node.name, self.manifest.root, folder / "state", self.settings, self.listener)
+        context.facts.update(entry.facts)
+        job = Job(
+            node=node,
+            components=components,
+            state=self.state,
+            warehouse=self.warehouse,
+            settings=self.settings,
+            context=context,
+            folder=folder,
+            compiled=compiled_path(self.manifest.root, node.name),
+        )
+        _prepare(job)
+        return job
+
+
+def compiled_path(root: Path, name: str) -> Path:
+    """Where people can read the compiled SQL of a stage."""
+    return root / "target" / "compiled" / f"{name}.sql"
+
+
+def _prepare(job: Job) -> None:
+    """An empty folder to build in; what an interrupted build of the same fingerprint kept in `state/` stays."""
+    marker = job.folder / "fingerprint"
+    if not marker.is_file() or marker.read_text() != job.fingerprint:
+        shutil.rmtree(job.folder, ignore_errors=True)
+    job.context.workdir.mkdir(parents=True, exist_ok=True)
+    marker.write_text(job.fingerprint)
+    for leftover in job.folder.glob("*.duckdb*"):
+        leftover.unlink()
+
+
+@contextmanager
+def _recorded(warehouse: Warehouse, run: RunResult, command: str, target: str, started_at: str) -> Iterator[None]:
+    """Keep the run in the history tables, also when it is interrupted."""
+    from hnm import __version__
+
+    status = "interrupted"
+    try:
+        yield
+        status = "success" if run.ok else "failed"
+    finally:
+        with warehouse.database.writing() as connection:
+            connection.execute(SCHEMA)
+            for result in run.results:
+                if result.outcome != "built":  # what was built recorded itself when it was published
+                    message = str(result.error) if result.error else ""
+                    row = StageRecord(
+                        result.name, result.outcome, result.reason, result.row_count, result.seconds, message=message
+                    )
+                    write_stage_record(connection, run.invocation_id, row)
+            connection.execute(
+                "insert into _hnm.runs values (?, ?, ?, ?, ?, ?, ?)",
+                [run.invocation_id, command, target, started_at, now(), status, __version__],
+            )

@@ -1,0 +1,68 @@
+"""What a transform reads: its inputs as DuckDB views under the names that the stage gave them, and model folders."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hnm.errors import StageError, nearest
+from hnm.sqltext import quote
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+BATCH_ROWS = 65_536
+
+
+class Inputs:
+    """The inputs of one stage. Tables are read through SQL, so that memory is bounded by the batch."""
+
+    def __init__(
+        self,
+        connection: "duckdb.DuckDBPyConnection",
+        tables: tuple[str, ...],
+        registered: Mapping[str, Any] | None = None,
+        models: Mapping[str, Path] | None = None,
+    ) -> None:
+        """`tables`: names that `connection` knows. `registered`: Arrow tables or Lance datasets by name."""
+        self._connection = connection
+        self._registered = dict(registered or {})
+        self.tables = (*tables, *self._registered)
+        self.models = dict(models or {})
+
+    @classmethod
+    def of(cls, _models: Mapping[str, Path] | None = None, **tables: "pa.Table") -> "Inputs":
+        """Inputs over Arrow tables in memory: for tests, and for calling a transform by hand."""
+        import duckdb
+
+        return cls(duckdb.connect(":memory:"), (), tables, _models)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.tables or name in self.models
+
+    def _cursor(self) -> "duckdb.DuckDBPyConnection":
+        """A connection of its own per query, so that several streams can be open at once."""
+        cursor = self._connection.cursor()
+        for name, data in self._registered.items():
+            cursor.register(name, data)
+        return cursor
+
+    def sql(
+        self, query: str, values: Mapping[str, Any] | None = None, batch_rows: int = BATCH_ROWS
+    ) -> "pa.RecordBatchReader":
+        """Rows of a query over the inputs, streamed in batches. `$name` in the query takes `values[name]`."""
+        return self._cursor().sql(query, params=dict(values) if values else None).to_arrow_reader(batch_rows)
+
+    def table(self, query: str, values: Mapping[str, Any] | None = None) -> "pa.Table":
+        """All rows of a query over the inputs; only for what must be in memory at once."""
+        return self.sql(query, values).read_all()
+
+    def count(self, name: str) -> int:
+        """How many rows an input has."""
+        return int(self.table(f"select count(*) from {quote(name)}").column(0)[0].as_py())
+
+    def model(self, name: str) -> Path:
+        """The folder of an input that is a model stage. Raises StageError when there is none of that name."""
+        if name not in self.models:
+            raise StageError(f"input {name!r} is not a model", hint=nearest(name, self.models))
+        return self.models[name]

@@ -1,0 +1,132 @@
+"""Load cross-encoders (rerankers) as sentence-transformers models with one score, and score pairs with them."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from hnm.context import Settings
+from hnm.errors import Location, ModelError
+from hnm.models.bundled import BUNDLED
+from hnm.models.dequantize import dequantize
+from hnm.models.device import autocast, choose_device
+from hnm.models.quiet import quiet_libraries
+from hnm.models.resolve import refuse_pickles, resolve
+
+if TYPE_CHECKING:
+    import numpy as np
+    from sentence_transformers import CrossEncoder
+
+CHARACTERS_PER_TOKEN = 32
+"""Texts are cut at so many characters per token before they are tokenized: far above any language's average, so that
+the cut never reaches what the model sees, and a text of megabytes costs no more than a page."""
+
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
+_TRAINED_HEADS = ("ForSequenceClassification", "ForCausalLM")
+
+
+def load_cross_encoder(
+    name: str, root: Path, settings: Settings, max_length: int, head_seed: int | None = None
+) -> "CrossEncoder":
+    """The cross-encoder called `name`: bundled, a folder (relative to `root`), or a hub's model; see `open_cross_encoder`.
+
+    Raises ModelError for a name that leads nowhere or to something that is no BERT-like model.
+    """
+    folder = resolve(name, root).fetch()
+    layout = BUNDLED[name].layout if name in BUNDLED else "sentence-transformers"
+    if layout == "static":
+        raise ModelError(f"model {name!r} has no layers that could read a pair", hint="use reranker_en")
+    if layout == "sentence-transformers":
+        return open_cross_encoder(folder, settings, max_length, head_seed)
+    # Converting takes well under a second, less than keeping a cache right would be worth.
+    with TemporaryDirectory(prefix="hnm-") as temporary:
+        converted = Path(temporary)
+        dequantize(folder / "model.onnx", converted)
+        for file in _TOKENIZER_FILES:
+            shutil.copy(folder / file, converted)
+        return open_cross_encoder(converted, settings, max_length, head_seed)
+
+
+def open_cross_encoder(
+    folder: Path, settings: Settings, max_length: int, head_seed: int | None = None
+) -> "CrossEncoder":
+    """The cross-encoder in a folder, with one output, a logit: any real number, higher is better.
+
+    `max_length`: tokens of query and document together; the longer side is cut.
+    `head_seed`: seed of a fresh head for a model that has none (a bi-encoder); None refuses such a model, because a
+    random head scores at random. Raises ModelError for that, for more than one output, and for what cannot be loaded.
+    """
+    import torch
+    from sentence_transformers import CrossEncoder
+
+    refuse_pickles(str(folder), folder)
+    if head_seed is None and not _has_trained_head(folder):
+        raise ModelError(
+            "a model without a trained head cannot rank",
+            where=Location(folder),
+            why="it is a bi-encoder or a bare language model",
+            hint="train it first with `transform: train_cross_encoder`, or use reranker_en",
+        )
+    with quiet_libraries(), torch.random.fork_rng():
+        torch.manual_seed(head_seed or 0)
+        try:
+            model = CrossEncoder(
+                str(folder),
+                device=choose_device(settings),
+                max_length=max_length,
+                activation_fn=torch.nn.Identity(),
+                local_files_only=True,
+                trust_remote_code=False,
+                model_kwargs={"use_safetensors": True},
+            )
+        except (OSError, ValueError, RuntimeError, KeyError) as error:
+            raise ModelError("a cross-encoder cannot be loaded", where=Location(folder), why=str(error)) from error
+    _check(model, folder, max_length)
+    return model
+
+
+def score_pairs(
+    model: "CrossEncoder", pairs: Sequence[tuple[str, str]], settings: Settings, batch_size: int
+) -> "np.ndarray[Any, np.dtype[np.float32]]":
+    """The logit of every (query, document) pair, float32 in the pairs' order; higher is better.
+
+    Memory is bounded by `batch_size`. Hand over pairs of similar length together: a batch is padded to its longest.
+    """
+    import numpy as np
+
+    if not pairs:
+        return np.empty(0, np.float32)
+    with autocast(settings):
+        scores = model.predict(list(pairs), batch_size=batch_size, show_progress_bar=False)
+    return np.asarray(scores, np.float32)
+
+
+def _has_trained_head(folder: Path) -> bool:
+    """Whether the folder says that it holds a cross-encoder: saved as one, or with a head over its layers."""
+    described = _read_json(folder / "config_sentence_transformers.json").get("model_type")
+    architectures = _read_json(folder / "config.json").get("architectures") or [""]
+    return described == "CrossEncoder" or str(architectures[0]).endswith(_TRAINED_HEADS)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelError("a model's description is broken", where=Location(path), why=str(error)) from error
+    return content
+
+
+def _check(model: "CrossEncoder", folder: Path, max_length: int) -> None:
+    if model.num_labels != 1:
+        raise ModelError(
+            "a reranker needs a model with one output",
+            where=Location(folder),
+            why=f"this one classifies into {model.num_labels}",
+        )
+    positions = getattr(model.config, "max_position_embeddings", None)
+    if positions and max_length > positions:
+        raise ModelError(f"max_length {max_length} is too long", where=Location(folder), why=f"it reads {positions}")

@@ -1,0 +1,133 @@
+"""What may stand in project.yml and in pipelines/*.yml."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
+Name = Annotated[str, Field(pattern=NAME, max_length=100)]
+
+RESERVED_SCHEMAS = frozenset({"main", "temp", "_hnm", "build", "warehouse", "information_schema", "pg_catalog"})
+
+Materialized = Literal["table", "lance", "model"]
+
+
+class Config(BaseModel):
+    """Base of everything in YAML: unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SettingsConfig(Config):
+    """How much of the machine a run may use."""
+
+    device: Annotated[str, Field(description="`auto`, `cpu`, `cuda`, `cuda:1` or `mps`")] = "auto"
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16"], Field(description="`auto` takes bf16 where the device is faster with it")
+    ] = "auto"
+    threads: Annotated[int, Field(ge=0, description="cores to use; 0 for all")] = 0
+    memory_limit: Annotated[
+        str, Field(pattern=r"^\d+(\.\d+)?\s*(KB|MB|GB|TB|KiB|MiB|GiB|TiB)$", description="DuckDB's limit, e.g. `2GB`")
+    ] = "2GB"
+
+
+class TargetConfig(Config):
+    """One place to build into, such as dev or prod."""
+
+    warehouse: Annotated[
+        str, Field(description="folder of the DuckDB file, Lance tables and models, relative to the project")
+    ] = "data/warehouse"
+    vars: Annotated[dict[str, Any], Field(description="vars that differ in this target")] = {}
+    settings: Annotated[SettingsConfig | None, Field(description="settings that replace the project's")] = None
+
+
+class ProjectConfig(Config):
+    """project.yml"""
+
+    name: Annotated[Name, Field(description="the project's name")]
+    version: Annotated[str, Field(description="the project's own version")] = "1"
+    description: Annotated[str, Field(description="what the project is for")] = ""
+    vars: Annotated[dict[str, Any], Field(description="values that SQL and YAML read with `var('name')`")] = {}
+    targets: Annotated[dict[Name, TargetConfig], Field(description="named places to build into")] = {
+        "dev": TargetConfig()
+    }
+    default_target: Annotated[str, Field(description="the target when `--target` is not given")] = "dev"
+    settings: Annotated[SettingsConfig, Field(description="how much of the machine a run may use")] = SettingsConfig()
+    pipelines: Annotated[str, Field(description="folder of the stages")] = "pipelines"
+    sql: Annotated[str, Field(description="folder of the SQL stages; its `macros/` holds macros")] = "sql"
+
+    @field_validator("version", mode="before")
+    @classmethod
+    def _number_is_text(cls, value: object) -> object:
+        return str(value) if isinstance(value, int | float) else value
+
+
+class SourceConfig(Config):
+    """Data from outside: each of its tables is read by `source('name', 'table')`."""
+
+    name: Annotated[Name, Field(description="first argument of `source()`; also the schema of its tables")]
+    description: Annotated[str, Field(description="what it is and where it comes from")] = ""
+    format: Annotated[str, Field(description="a reader of `hnm.readers`, or `package.module:function`")]
+    options: Annotated[dict[str, Any], Field(description="options of the reader, for all tables")] = {}
+    tables: Annotated[
+        dict[Name, dict[str, Any]] | None, Field(description="options by table; left out: all tables of the format")
+    ] = None
+    tags: Annotated[tuple[str, ...], Field(description="for the selector `tag:`")] = ()
+
+    @field_validator("name")
+    @classmethod
+    def _schema_is_free(cls, value: str) -> str:
+        if value.lower() in RESERVED_SCHEMAS:
+            raise ValueError(f"{value!r} is a reserved schema name; take another")
+        return value
+
+
+class ColumnConfig(Config):
+    """One column of a stage: a contract when `type` is given."""
+
+    name: Annotated[str, Field(description="the column's name")]
+    type: Annotated[str | None, Field(description="DuckDB type that the column must have")] = None
+    description: Annotated[str, Field(description="what it holds, with unit and direction")] = ""
+    tests: Annotated[tuple[str | dict[str, Any], ...], Field(description="tests of this column")] = ()
+
+
+class StageConfig(Config):
+    """One stage: one table (or model) of the stage's name."""
+
+    name: Annotated[Name, Field(description="the stage's and the table's name")]
+    description: Annotated[str, Field(description="what one row is")] = ""
+    transform: Annotated[
+        str | None,
+        Field(description="a built-in transform, or `package.module:function`; left out: `sql/NAME.sql`"),
+    ] = None
+    inputs: Annotated[
+        dict[str, str], Field(description="for transforms: input name to `ref(stage)` or `source(source, table)`")
+    ] = {}
+    params: Annotated[dict[str, Any], Field(description="parameters of the transform")] = {}
+    vars: Annotated[dict[str, Any], Field(description="vars of this stage alone, before the project's")] = {}
+    materialized: Annotated[
+        Materialized | None,
+        Field(description="`table` (DuckDB, the default), `lance` (versioned), `model` (for transforms that train)"),
+    ] = None
+    unique_key: Annotated[
+        str | tuple[str, ...] | None, Field(description="column or columns that identify a row; tested")
+    ] = None
+    enabled: Annotated[bool | str, Field(description="false or a template that is false: the stage does not exist")] = (
+        True
+    )
+    tags: Annotated[tuple[str, ...], Field(description="for the selector `tag:`")] = ()
+    columns: Annotated[tuple[ColumnConfig, ...], Field(description="columns, their contract and tests")] = ()
+    tests: Annotated[tuple[str | dict[str, Any], ...], Field(description="tests of the table")] = ()
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        if self.unique_key is None:
+            return ()
+        return (self.unique_key,) if isinstance(self.unique_key, str) else self.unique_key
+
+
+class PipelineFile(Config):
+    """One file in pipelines/."""
+
+    sources: Annotated[tuple[SourceConfig, ...], Field(description="data from outside")] = ()
+    stages: Annotated[tuple[StageConfig, ...], Field(description="the stages")] = ()

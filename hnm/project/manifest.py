@@ -1,0 +1,71 @@
+"""The parsed project: every node with all that is known of it before anything runs. Data only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from hnm.errors import Location
+from hnm.project.config import ProjectConfig, SettingsConfig, StageConfig
+from hnm.project.data_tests import DataTest
+from hnm.transform import Params, Transform
+
+Kind = Literal["source", "sql", "python"]
+
+
+@dataclass(frozen=True)
+class SqlText:
+    """A SQL stage: the template as written, and what it became."""
+
+    path: Path
+    template: str
+    compiled: str
+
+
+@dataclass(frozen=True)
+class Call:
+    """A Python stage: the transform, its validated parameters, and its inputs by name."""
+
+    transform: Transform[Any]
+    params: Params
+    inputs: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Node:
+    """One table or model: a stage, or one table of a source (named `source.table`)."""
+
+    name: str
+    kind: Kind
+    config: StageConfig
+    where: Location
+    materialized: Literal["table", "lance", "model"]
+    depends_on: tuple[str, ...]
+    work: SqlText | Call
+    tests: tuple[DataTest, ...] = ()
+    vars_read: Mapping[str, Any] = field(default_factory=dict)
+    env_read: Mapping[str, str] = field(default_factory=dict)
+    macros: tuple[str, ...] = ()
+
+    @property
+    def schema(self) -> str:
+        """The DuckDB schema of the table."""
+        return self.name.split(".")[0] if self.kind == "source" else "main"
+
+    @property
+    def table(self) -> str:
+        """The table's name within its schema."""
+        return self.name.split(".")[-1]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A project for one target. `nodes` are in the order in which files and stages stand."""
+
+    root: Path
+    config: ProjectConfig
+    target: str
+    settings: SettingsConfig
+    warehouse: Path
+    nodes: Mapping[str, Node]
+    macro_files: Mapping[str, Path]

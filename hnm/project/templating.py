@@ -1,0 +1,195 @@
+"""Jinja as dbt users know it: `ref`, `source`, `var`, `env_var`, `config`, `this`, `is_incremental`, and macros.
+
+Sandboxed and strict: a name that does not exist is an error. What a template reads (refs, vars, environment, macros)
+is noted while it is rendered, because exactly that enters the stage's fingerprint.
+"""
+
+import os
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+import jinja2
+from jinja2 import nodes
+from jinja2.nativetypes import NativeEnvironment
+from jinja2.sandbox import SandboxedEnvironment
+
+from hnm.errors import HnmError, Location, ProjectError, TemplateError, nearest
+from hnm.sqltext import quote
+
+_MISSING = object()
+SHIPPED_MACROS = Path(__file__).parent.parent / "macros"
+
+
+class _NativeSandbox(SandboxedEnvironment, NativeEnvironment):
+    """For YAML values: a template that is one expression keeps the type of its value."""
+
+
+@dataclass
+class Rendering:
+    """One rendering: the vars it may read (the stage's before the project's), and what it did read."""
+
+    name: str
+    vars: Mapping[str, Any]
+    refs: dict[str, None] = field(default_factory=dict)
+    sources: dict[tuple[str, str], None] = field(default_factory=dict)
+    vars_read: dict[str, Any] = field(default_factory=dict)
+    env_read: dict[str, str] = field(default_factory=dict)
+    macros: dict[str, None] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
+
+
+class Templates:
+    """All templates of one project: its macros, and the functions that a template may call."""
+
+    def __init__(self, macro_folders: tuple[Path, ...] = ()) -> None:
+        self._sql = SandboxedEnvironment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+        self._native = _NativeSandbox(undefined=jinja2.StrictUndefined)
+        self._current: Rendering | None = None
+        self.macro_files: dict[str, Path] = {}
+        functions: dict[str, Callable[..., Any]] = {
+            "ref": self._ref,
+            "source": self._source,
+            "var": self._var,
+            "env_var": self._env_var,
+            "config": self._config,
+            "is_incremental": lambda: False,
+            "raise_error": _raise_error,
+        }
+        for environment in (self._sql, self._native):
+            environment.globals.update(functions)
+        for folder in (SHIPPED_MACROS, *macro_folders):
+            for path in sorted(folder.glob("*.sql")):
+                self._load_macros(path)
+
+    def render_sql(self, text: str, path: Path, rendering: Rendering) -> str:
+        """The SQL of a stage; what it reads is noted in `rendering`. Raises TemplateError with file and line."""
+        with self._rendering(rendering, path):
+            template = _compile(self._sql, text, path)
+            return template.render(this=quote(rendering.name))
+
+    def render_value(self, value: Any, where: Location, rendering: Rendering) -> Any:
+        """A YAML value with every string that holds a template rendered, types kept."""
+        if isinstance(value, str) and ("{{" in value or "{%" in value):
+            with self._rendering(rendering, where.path, where):
+                return _compile(self._native, value, where.path).render()
+        if isinstance(value, dict):
+            return {key: self.render_value(item, where, rendering) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return type(value)(self.render_value(item, where, rendering) for item in value)
+        return value
+
+    @contextmanager
+    def _rendering(self, rendering: Rendering, path: Path, where: Location | None = None) -> Iterator[None]:
+        """Make `rendering` the current one, and every failure a TemplateError with a place."""
+        outer, self._current = self._current, rendering
+        try:
+            yield
+        except HnmError as error:
+            error.where = error.where or where or _place_in_template(error, path)
+            raise
+        except jinja2.TemplateSyntaxError as error:
+            place = where or Location(Path(error.filename or path), error.lineno)
+            raise TemplateError(f"template error: {error.message}", where=place) from None
+        except jinja2.UndefinedError as error:
+            known = [*self._sql.globals, *self.macro_files]
+            name = str(error.message).split("'")[1] if "'" in str(error.message) else ""
+            raise TemplateError(
+                f"template error: {error.message}",
+                where=where or _place_in_template(error, path),
+                hint=nearest(name, known),
+            ) from None
+        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
+            raise TemplateError(f"template error: {error}", where=where or _place_in_template(error, path)) from None
+        finally:
+            self._current = outer
+
+    def _load_macros(self, path: Path) -> None:
+        text = path.read_text(encoding="utf-8")
+        try:
+            tree = self._sql.parse(text, filename=str(path))
+        except jinja2.TemplateSyntaxError as error:
+            where = Location(path, error.lineno)
+            raise TemplateError(f"template error: {error.message}", where=where) from None
+        template: list[jinja2.Template] = []  # compiled on first use: most invocations call few macros
+
+        def proxy(name: str) -> Callable[..., Any]:
+            def call(*args: Any, **kwargs: Any) -> Any:
+                self._now().macros[name] = None
+                if not template:
+                    template.append(_compile(self._sql, text, path))
+                return getattr(template[0].make_module({"this": quote(self._now().name)}), name)(*args, **kwargs)
+
+            return call
+
+        for node in tree.body:
+            if isinstance(node, nodes.Macro):
+                known = self.macro_files.get(node.name)
+                if known and known.parent == path.parent:
+                    raise ProjectError(
+                        f"macro {node.name!r} is defined twice",
+                        where=Location(path, node.lineno),
+                        why=f"also in {known}",
+                    )
+                self.macro_files[node.name] = path
+                for environment in (self._sql, self._native):
+                    environment.globals[node.name] = proxy(node.name)
+
+    def _now(self) -> Rendering:
+        if self._current is None:
+            raise TemplateError("template functions work only while a template is rendered")
+        return self._current
+
+    def _ref(self, name: str) -> str:
+        self._now().refs[name] = None
+        return quote(name)
+
+    def _source(self, source: str, table: str) -> str:
+        self._now().sources[source, table] = None
+        return f"{quote(source)}.{quote(table)}"
+
+    def _var(self, name: str, default: Any = _MISSING) -> Any:
+        rendering = self._now()
+        if name in rendering.vars:
+            value = rendering.vars[name]
+        elif default is not _MISSING:
+            value = default
+        else:
+            raise TemplateError(
+                f"var {name!r} has no value",
+                hint=nearest(name, rendering.vars) or "set it under `vars:` in project.yml, or pass `--vars`",
+            )
+        rendering.vars_read[name] = value
+        return value
+
+    def _env_var(self, name: str, default: str | None = None) -> str:
+        value = os.environ.get(name, default)
+        if value is None:
+            raise TemplateError(f"environment variable {name!r} is not set", hint="set it, or give a default")
+        self._now().env_read[name] = value
+        return value
+
+    def _config(self, **settings: Any) -> str:
+        self._now().config.update(settings)
+        return ""
+
+
+def _compile(environment: SandboxedEnvironment, text: str, path: Path) -> jinja2.Template:
+    """A template whose frames carry the file's name, so that errors can name the line."""
+    code = environment.compile(text, name=path.name, filename=str(path))
+    return environment.template_class.from_code(environment, code, environment.make_globals(None))
+
+
+def _raise_error(message: str) -> NoReturn:
+    raise TemplateError(message)
+
+
+def _place_in_template(error: BaseException, path: Path) -> Location:
+    """The last template line that the error passed through."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if frame.filename.endswith(".sql"):
+            return Location(Path(frame.filename), frame.lineno)
+    return Location(path)

@@ -1,0 +1,88 @@
+"""Turn what pydantic says of a mapping into one error: file, line, the offending text, the nearest valid name."""
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from hnm.errors import Location, ProjectError, nearest
+from hnm.project.yaml_file import KeyPath, YamlFile
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def validated(model: type[Model], data: Any, file: YamlFile, keys: KeyPath = ()) -> Model:
+    """`data` (found at `keys` in `file`) as `model`; raises ProjectError that names each problem's place."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise _project_error(error, model, data, file, keys) from None
+
+
+def _project_error(
+    error: ValidationError, model: type[BaseModel], data: Any, file: YamlFile, keys: KeyPath
+) -> ProjectError:
+    problems = error.errors()
+    first = problems[0]
+    what, hint = _in_words(first, model, data)
+    more = [f"{_place(file, keys, problem)}: {_in_words(problem, model, data)[0]}" for problem in problems[1:]]
+    return ProjectError(
+        what,
+        where=_place(file, keys, first),
+        why=("also: " + "; ".join(more)) if more else None,
+        hint=hint,
+    )
+
+
+def _place(file: YamlFile, keys: KeyPath, problem: Any) -> Location:
+    return file.place((*keys, *problem["loc"]))
+
+
+def _in_words(problem: Any, model: type[BaseModel], data: Any) -> tuple[str, str | None]:
+    """What is wrong and how to mend it, for one of pydantic's problems."""
+    path = ".".join(str(part) for part in problem["loc"])
+    kind = problem["type"]
+    if kind == "extra_forbidden":
+        known = _known_keys(model, problem["loc"][:-1])
+        listed = "known keys: " + ", ".join(sorted(known)) if known else None
+        return f"unknown key {problem['loc'][-1]!r}" + (f" (at {path})" if "." in path else ""), (
+            nearest(str(problem["loc"][-1]), known) or listed
+        )
+    if kind == "missing":
+        return f"the key {path!r} is missing", None
+    shown = repr(problem["input"])
+    shown = shown if len(shown) <= 60 else shown[:57] + "..."
+    message = problem["msg"].removeprefix("Value error, ")
+    expected = problem.get("ctx", {}).get("expected")
+    return f"{path}: {message}, not {shown}" if path else f"{message}, not {shown}", (
+        nearest(str(problem["input"]), str(expected).replace("'", "").replace(" or ", ", ").split(", "))
+        if kind == "literal_error"
+        else None
+    )
+
+
+def _known_keys(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:
+    """The field names of the model that stands at `path` below `model`."""
+    current: Any = model
+    for part in path:
+        if isinstance(part, int):
+            continue
+        field = current.model_fields.get(part) if _is_model(current) else None
+        current = _model_inside(field.annotation) if field else current
+        if current is None:
+            return []
+    return list(current.model_fields) if _is_model(current) else []
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _model_inside(annotation: Any) -> Any:
+    """The first pydantic model inside a type such as tuple[Model, ...] or dict[str, Model]."""
+    if _is_model(annotation):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        found = _model_inside(argument)
+        if found is not None:
+            return found
+    return None

@@ -1,0 +1,93 @@
+"""The DuckDB file of a target: opened for moments only, because whoever writes it shuts all others out."""
+
+import re
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hnm.errors import LockedError, WarehouseError
+from hnm.sqltext import literal, quote
+
+if TYPE_CHECKING:
+    import duckdb
+
+READ_PATIENCE_SECONDS = 20.0
+WRITE_PATIENCE_SECONDS = 60.0
+_HOLDER = re.compile(r"held in (?P<program>.*?) \(PID (?P<pid>\d+)\)")
+
+
+class Database:
+    """The DuckDB file at `path`; it need not exist yet."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def exists(self) -> bool:
+        return self.path.is_file()
+
+    @contextmanager
+    def reading(self) -> Iterator["duckdb.DuckDBPyConnection"]:
+        """A read-only connection. Raises WarehouseError when there is no file, LockedError when a writer stays."""
+        if not self.exists():
+            raise WarehouseError(f"there is no warehouse at {self.path}", hint="`hnm run` makes it")
+        connection = self._open(read_only=True, patience=READ_PATIENCE_SECONDS)
+        # Nothing but the warehouse can be read and nothing written, whatever the SQL says.
+        connection.execute("set enable_external_access = false")
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    @contextmanager
+    def writing(self, attach: Mapping[str, Path] | None = None) -> Iterator["duckdb.DuckDBPyConnection"]:
+        """One transaction: committed at the end, undone when anything fails. Keep it short.
+
+        `attach`: further DuckDB files to read from, by name.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        connection = self._open(read_only=False, patience=WRITE_PATIENCE_SECONDS)
+        try:
+            for name, path in (attach or {}).items():
+                connection.execute(f"attach {literal(str(path))} as {quote(name)} (read_only)")
+            connection.begin()
+            try:
+                yield connection
+            except BaseException:
+                connection.rollback()
+                raise
+            connection.commit()
+        finally:
+            connection.close()
+
+    def _open(self, read_only: bool, patience: float) -> "duckdb.DuckDBPyConnection":
+        import duckdb
+
+        deadline = time.monotonic() + patience
+        wait = 0.02
+        while True:
+            try:
+                return duckdb.connect(str(self.path), read_only=read_only)
+            except duckdb.IOException as error:
+                message = str(error)
+                if "lock" not in message.lower():
+                    raise WarehouseError(f"cannot open {self.path}", why=message) from None
+                if time.monotonic() > deadline:
+                    raise _locked(self.path, message) from None
+                time.sleep(wait)
+                wait = min(wait * 2, 0.5)
+            except duckdb.Error as error:
+                raise WarehouseError(
+                    f"cannot open {self.path}",
+                    why=str(error),
+                    hint="if the file is damaged, move it away: `hnm run` builds everything anew",
+                ) from None
+
+
+def _locked(path: Path, message: str) -> LockedError:
+    holder = _HOLDER.search(message)
+    who = f"process {holder['pid']} ({Path(holder['program']).name})" if holder else "another process"
+    return LockedError(
+        f"{who} holds {path}", why="DuckDB lets one process write a file at a time", hint="end it, or wait"
+    )

@@ -1,0 +1,38 @@
+"""The data version of a table: a digest of its content that does not depend on the order of rows."""
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from hnm.sqltext import quote
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def table_columns(connection: "duckdb.DuckDBPyConnection", table: str) -> dict[str, str]:
+    """Column names to DuckDB types of `table` (SQL text of a table name)."""
+    return {row[0]: row[1] for row in connection.execute(f"describe {table}").fetchall()}
+
+
+def data_version(
+    connection: "duckdb.DuckDBPyConnection", table: str, columns: tuple[str, ...] | None = None, salt: str = ""
+) -> str:
+    """32 hex digits over column names, types, the row count, and two sums of DuckDB's 64-bit row hashes.
+
+    Sums, not an exclusive or, so that a row that stands twice counts. `columns`: those that stand for the content (all
+    when None); `salt`: what else the content depends on then.
+    """
+    types = table_columns(connection, table)
+    chosen = columns or tuple(types)
+    listed = ", ".join(quote(name) for name in chosen)
+    row = connection.execute(
+        f"""select count(*), coalesce(sum(hash(t)::hugeint), 0), coalesce(sum(hash(t, 1)::hugeint), 0)
+            from (select {listed} from {table}) t"""
+    ).fetchone()
+    text = repr((salt, [(name, types[name]) for name in sorted(chosen)], row))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def files_version(paths: list[tuple[str, str]]) -> str:
+    """32 hex digits over (name, content digest) of files."""
+    return hashlib.sha256(repr(sorted(paths)).encode()).hexdigest()[:32]

@@ -1,0 +1,43 @@
+"""One run at a time per warehouse: an operating-system lock whose file says who holds it."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from hnm.errors import LockedError
+
+
+@contextmanager
+def run_lock(folder: Path, command: str) -> Iterator[None]:
+    """Hold the warehouse for a run; the system frees it even after a kill. Raises LockedError when it is held."""
+    from filelock import FileLock, Timeout
+
+    folder.mkdir(parents=True, exist_ok=True)
+    holder = folder / "run.lock.json"
+    lock = FileLock(folder / "run.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise LockedError(
+            f"another run holds {folder}",
+            why=_describe(holder),
+            hint="wait for it to end; `hnm query` and `hnm show` work meanwhile",
+        ) from None
+    try:
+        started = datetime.now().astimezone().isoformat(timespec="seconds")
+        holder.write_text(json.dumps({"pid": os.getpid(), "command": command, "since": started}))
+        yield
+    finally:
+        holder.unlink(missing_ok=True)
+        lock.release()
+
+
+def _describe(holder: Path) -> str:
+    try:
+        known = json.loads(holder.read_text())
+    except (OSError, ValueError):
+        return "it started a moment ago"
+    return f"process {known['pid']}: {known['command']}, since {known['since']}"

@@ -1,0 +1,68 @@
+"""Where a target's tables, Lance datasets and models are, and what state they are in."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hnm.sqltext import quote
+from hnm.warehouse.database import Database
+from hnm.warehouse.lance_table import open_version
+from hnm.warehouse.state import Materialization, read_state
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """The folder of one target.
+
+    hnm.duckdb   tables, state and history
+    lance/       one dataset per Lance stage
+    models/      one folder per model version
+    work/        stages under construction; what a kill left here is taken up again or removed
+    """
+
+    folder: Path
+
+    @property
+    def database(self) -> Database:
+        return Database(self.folder / "hnm.duckdb")
+
+    def lance_path(self, stage: str) -> Path:
+        return self.folder / "lance" / f"{stage}.lance"
+
+    def state(self) -> dict[str, Materialization]:
+        """The last good state of every node; empty when nothing was built."""
+        if not self.database.exists():
+            return {}
+        with self.database.reading() as connection:
+            state = read_state(connection)
+        return {name: done for name, done in state.items() if done.location is None or self._path(done).exists()}
+
+    def lance_dataset(self, done: Materialization) -> Any:
+        """The Lance dataset of a node at the version that the state names."""
+        return open_version(self._path(done), int(done.lance_version or 0))
+
+    def model_path(self, done: Materialization) -> Path:
+        return self._path(done)
+
+    @contextmanager
+    def querying(self, state: Mapping[str, Materialization], names: set[str]) -> Iterator["duckdb.DuckDBPyConnection"]:
+        """A read-only connection in which the Lance tables among `names` are visible beside DuckDB's."""
+        with self.database.reading() as connection:
+            for name in sorted(names):
+                if name in state and state[name].materialized == "lance":
+                    connection.register(name, self.lance_dataset(state[name]))
+            yield connection
+
+    def _path(self, done: Materialization) -> Path:
+        return self.folder / str(done.location)
+
+
+def qualified(name: str) -> str:
+    """The SQL name of a node's table: `"source"."table"`, or `"main"."stage"`."""
+    schema, _, table = name.rpartition(".")
+    return f"{quote(schema or 'main')}.{quote(table)}"
