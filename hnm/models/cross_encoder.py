@@ -30,49 +30,50 @@ _TRAINED_HEADS = ("ForSequenceClassification", "ForCausalLM")
 def load_cross_encoder(
     name: str, root: Path, settings: Settings, max_length: int, head_seed: int | None = None
 ) -> "CrossEncoder":
-    """The cross-encoder called `name`: bundled, a folder (relative to `root`), or a hub's model; see `open_cross_encoder`.
+    """The cross-encoder called `name`: bundled, a folder (relative to `root`), or a hub's; see `open_cross_encoder`.
 
-    Raises ModelError for a name that leads nowhere or to something that is no BERT-like model.
+    Raises ModelError for a name that leads nowhere or to something that cannot read a pair of texts.
     """
     folder = resolve(name, root).fetch()
     layout = BUNDLED[name].layout if name in BUNDLED else "sentence-transformers"
     if layout == "static":
         raise ModelError(f"model {name!r} has no layers that could read a pair", hint="use reranker_en")
     if layout == "sentence-transformers":
-        return open_cross_encoder(folder, settings, max_length, head_seed)
+        return open_cross_encoder(folder, settings, max_length, head_seed, name)
     # Converting takes well under a second, less than keeping a cache right would be worth.
     with TemporaryDirectory(prefix="hnm-") as temporary:
         converted = Path(temporary)
         dequantize(folder / "model.onnx", converted)
         for file in _TOKENIZER_FILES:
             shutil.copy(folder / file, converted)
-        return open_cross_encoder(converted, settings, max_length, head_seed)
+        return open_cross_encoder(converted, settings, max_length, head_seed, name)
 
 
 def open_cross_encoder(
-    folder: Path, settings: Settings, max_length: int, head_seed: int | None = None
+    folder: Path, settings: Settings, max_length: int, head_seed: int | None = None, name: str | None = None
 ) -> "CrossEncoder":
     """The cross-encoder in a folder, with one output, a logit: any real number, higher is better.
 
     `max_length`: tokens of query and document together; the longer side is cut.
     `head_seed`: seed of a fresh head for a model that has none (a bi-encoder); None refuses such a model, because a
-    random head scores at random. Raises ModelError for that, for more than one output, and for what cannot be loaded.
+    random head scores at random. `name`: what errors call the model (default: its folder).
+    Raises ModelError for a missing head, for more than one output, and for what cannot be loaded.
     """
     import torch
     from sentence_transformers import CrossEncoder
 
-    refuse_pickles(str(folder), folder)
+    name = name or str(folder)
+    refuse_pickles(name, folder)
     if head_seed is None and not _has_trained_head(folder):
         raise ModelError(
-            "a model without a trained head cannot rank",
-            where=Location(folder),
-            why="it is a bi-encoder or a bare language model",
+            f"model {name!r} cannot rank",
+            why="it is a bi-encoder or a bare language model, without a trained head",
             hint="train it first with `transform: train_cross_encoder`, or use reranker_en",
         )
     with quiet_libraries(), torch.random.fork_rng():
         torch.manual_seed(head_seed or 0)
         try:
-            model = CrossEncoder(
+            model: CrossEncoder = CrossEncoder(
                 str(folder),
                 device=choose_device(settings),
                 max_length=max_length,
@@ -82,8 +83,11 @@ def open_cross_encoder(
                 model_kwargs={"use_safetensors": True},
             )
         except (OSError, ValueError, RuntimeError, KeyError) as error:
-            raise ModelError("a cross-encoder cannot be loaded", where=Location(folder), why=str(error)) from error
-    _check(model, folder, max_length)
+            raise ModelError(f"model {name!r} cannot be loaded as a cross-encoder", why=str(error)) from error
+    _check(model, name, max_length)
+    # In bfloat16 the logits near 9 are 1/16 apart and many would tie; the head costs nothing in float32.
+    linear = [name for name, module in model.named_modules() if type(module) is torch.nn.Linear]
+    model.set_keep_in_fp32_modules(linear[-1:])
     return model
 
 
@@ -120,13 +124,12 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _check(model: "CrossEncoder", folder: Path, max_length: int) -> None:
+def _check(model: "CrossEncoder", name: str, max_length: int) -> None:
     if model.num_labels != 1:
         raise ModelError(
-            "a reranker needs a model with one output",
-            where=Location(folder),
-            why=f"this one classifies into {model.num_labels}",
+            f"model {name!r} is not a reranker",
+            why=f"it sorts pairs into {model.num_labels} classes; one score is needed",
         )
     positions = getattr(model.config, "max_position_embeddings", None)
     if positions and max_length > positions:
-        raise ModelError(f"max_length {max_length} is too long", where=Location(folder), why=f"it reads {positions}")
+        raise ModelError(f"max_length {max_length} is too long", why=f"model {name!r} reads at most {positions} tokens")

@@ -1,7 +1,7 @@
 """A trainable BERT cross-encoder from its dynamically quantized ONNX export.
 
-Dynamic quantization keeps every parameter: floats under their own names, embeddings as `NAME_quantized` with a scale and a
-zero point, and each linear layer's weight as the right operand of a `MatMulInteger` node whose name is the layer's path.
+Dynamic quantization keeps every parameter: floats under their own names, embeddings as `NAME_quantized` with a scale
+and a zero point, and each linear layer's weight as the right operand of a `MatMulInteger` node named after the layer.
 `(quantized - zero point) * scale` brings a weight back, up to the rounding of the quantization.
 """
 
@@ -42,7 +42,7 @@ def dequantize(onnx_file: Path, folder: Path) -> None:
 def _read(onnx_file: Path) -> "onnx.GraphProto":
     try:
         import onnx
-        from google.protobuf.message import DecodeError
+        from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # protobuf has no types
     except ImportError as missing:
         raise ModelError(
             "the package onnx is needed to read a quantized model", hint="pip install 'hnm[bundled]'"
@@ -62,9 +62,7 @@ def _weights(graph: "onnx.GraphProto", onnx_file: Path) -> "Weights":
     quantized = {name.removesuffix(_QUANTIZED) for name in stored if name.endswith(_QUANTIZED)}
     try:
         floats = {
-            name: (
-                stored.pop(name + _QUANTIZED).astype(np.float32) - stored.pop(f"{name}_zero_point").astype(np.float32)
-            )
+            name: (np.float32(1) * stored.pop(name + _QUANTIZED) - np.float32(stored.pop(f"{name}_zero_point")))
             * stored.pop(f"{name}_scale")
             for name in quantized
         }
@@ -84,16 +82,18 @@ def _config(graph: "onnx.GraphProto", weights: "Weights", onnx_file: Path) -> "B
 
     try:
         vocabulary, width = weights["bert.embeddings.word_embeddings.weight"].shape
-        return BertConfig(
-            architectures=["BertForSequenceClassification"],
-            vocab_size=vocabulary,
-            hidden_size=width,
-            max_position_embeddings=len(weights["bert.embeddings.position_embeddings.weight"]),
-            type_vocab_size=len(weights["bert.embeddings.token_type_embeddings.weight"]),
-            intermediate_size=len(weights["bert.encoder.layer.0.intermediate.dense.weight"]),
-            num_hidden_layers=sum(name.endswith(".intermediate.dense.weight") for name in weights),
-            num_attention_heads=_attention_heads(graph, onnx_file),
-            num_labels=len(weights["classifier.weight"]),
+        return BertConfig.from_dict(
+            {
+                "architectures": ["BertForSequenceClassification"],
+                "vocab_size": vocabulary,
+                "hidden_size": width,
+                "max_position_embeddings": len(weights["bert.embeddings.position_embeddings.weight"]),
+                "type_vocab_size": len(weights["bert.embeddings.token_type_embeddings.weight"]),
+                "intermediate_size": len(weights["bert.encoder.layer.0.intermediate.dense.weight"]),
+                "num_hidden_layers": sum(name.endswith(".intermediate.dense.weight") for name in weights),
+                "num_attention_heads": _attention_heads(graph, onnx_file),
+                "num_labels": len(weights["classifier.weight"]),
+            }
         )
     except KeyError as missing:
         raise _unexpected(onnx_file, f"it has no weight {missing}") from missing
@@ -119,12 +119,13 @@ def _account_for_all(weights: "Weights", config: "BertConfig", onnx_file: Path) 
     with torch.device("meta"):  # shapes only, no memory
         expected = {name: tuple(t.shape) for name, t in BertForSequenceClassification(config).state_dict().items()}
     found = {name: value.shape for name, value in weights.items()}
-    wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+    wrong = [
+        f"{name} is {found.get(name, 'absent')}, expected {expected.get(name, 'no such weight')}"
+        for name in sorted(expected.keys() | found.keys())
+        if expected.get(name) != found.get(name)
+    ]
     if wrong:
-        raise _unexpected(
-            onnx_file,
-            "; ".join(f"{name}: {found.get(name, 'absent')}, not {expected.get(name, 'known')}" for name in wrong),
-        )
+        raise _unexpected(onnx_file, "; ".join(wrong))
 
 
 def _unexpected(onnx_file: Path, why: str) -> ModelError:

@@ -13,7 +13,7 @@ def quiet_libraries() -> Iterator[None]:
 
     bars = transformers_logging.is_progress_bar_enabled()
     levels = {name: logging.getLogger(name).level for name in ("transformers", "sentence_transformers", "datasets")}
-    transformers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # untyped there
     dataset_bars = not datasets.are_progress_bars_disabled()
     datasets.disable_progress_bars()
     for name in levels:
@@ -24,6 +24,6 @@ def quiet_libraries() -> Iterator[None]:
         for name, level in levels.items():
             logging.getLogger(name).setLevel(level)
         if bars:
-            transformers_logging.enable_progress_bar()
+            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]  # untyped there
         if dataset_bars:
             datasets.enable_progress_bars()

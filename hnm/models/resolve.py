@@ -124,7 +124,9 @@ def _candidates(repository: str) -> Iterable[str]:
 def _snapshot(repository: str, revision: str | None) -> Path | str:
     """A snapshot's folder, or in one line why there is none. One request with a time limit, no retries."""
     from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import HTTPError  # of the HTTP library that the hub's client uses, whichever it is
+
+    # The base error of the HTTP library that the hub's client happens to use; imported there, not exported.
+    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 
     try:
         commit = HfApi().model_info(repository, revision=revision, timeout=HUB_TIMEOUT_SECONDS).sha

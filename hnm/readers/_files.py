@@ -40,7 +40,9 @@ def existing_file(path: Path) -> Path:
 def existing_folder(path: Path) -> Path:
     """`path`, which must be a folder. Raises SourceError otherwise."""
     if not existing(path).is_dir():
-        raise SourceError("a file stands where a folder is wanted", where=Location(path), hint="name its folder instead")
+        raise SourceError(
+            "a file stands where a folder is wanted", where=Location(path), hint="name its folder instead"
+        )
     return path
 
 
@@ -78,12 +80,15 @@ def raw_lines(path: Path, raw: io.BufferedReader) -> Iterator[tuple[int, bytes]]
     """
     try:
         is_gzip = raw.peek(2).startswith(GZIP)
-        stream = io.BufferedReader(gzip.GzipFile(fileobj=raw)) if is_gzip else raw  # type: ignore[arg-type]  # typeshed wants RawIOBase; any readable with readinto serves
+        stream = io.BufferedReader(gzip.GzipFile(fileobj=raw)) if is_gzip else raw
         for number, line in enumerate(stream, 1):
             yield number, line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line
     except (OSError, EOFError, zlib.error) as error:
         raise SourceError(
-            "cannot read the file to its end", where=Location(path), why=str(error), hint="copy it again from its origin"
+            "cannot read the file to its end",
+            where=Location(path),
+            why=str(error),
+            hint="copy it again from its origin",
         ) from error
 
 

@@ -1,6 +1,6 @@
 """What every retriever reads and writes: ids in their order, and rows of candidates."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hnm.errors import StageError
 from hnm.inputs import Inputs
+from hnm.retrieval import topk
 from hnm.sqltext import quote
 
 SCHEMA = pa.schema(
@@ -21,44 +22,48 @@ SCHEMA = pa.schema(
         ("score", pa.float32()),
     ]
 )
-"""One row per candidate; `rank` counts from 1 within a query, `score` is higher for better candidates."""
+"""One row per candidate; `rank` counts from 1 within a query, and the higher `score` is the better one."""
+
+QUERIES_PER_BATCH = 512
+
+AsFloat = Callable[[NDArray[np.int64]], NDArray[np.float32]]
+"""From the integer scores in keys to the scores that people see."""
 
 
 def empty() -> pa.RecordBatch:
-    """No candidates: a first batch that gives the schema whatever follows."""
+    """No candidates: a first batch that gives the schema, whatever follows."""
     return pa.RecordBatch.from_pylist([], schema=SCHEMA)
 
 
-def batch(
+def batches(
     retriever: str,
     query_ids: pa.Array,
-    counts: NDArray[np.int64],
+    lists: topk.Keys | list[NDArray[np.int64]],
     doc_ids: pa.Array,
-    ordinals: NDArray[np.int64],
-    scores: NDArray[np.float32],
-) -> pa.RecordBatch:
-    """Rows for `query_ids`, the first of which has `counts[0]` candidates, best first, and so on.
-
-    `ordinals` (places in `doc_ids`) and `scores` have one entry per candidate, query after query.
-    """
-    first = np.cumsum(counts) - counts
-    ranks = np.arange(1, len(ordinals) + 1) - np.repeat(first, counts)
-    return pa.record_batch(
-        [
-            query_ids.take(pa.array(np.repeat(np.arange(len(counts)), counts))),
-            doc_ids.take(pa.array(ordinals)),
-            pa.repeat(retriever, len(ordinals)),
-            pa.array(ranks, pa.int32()),
-            pa.array(scores, pa.float32()),
-        ],
-        schema=SCHEMA,
-    )
+    as_float: AsFloat,
+) -> Iterator[pa.RecordBatch]:
+    """Rows for `query_ids` from one top-k list of keys for each, the ordinals in which are places in `doc_ids`."""
+    for first in range(0, len(query_ids), QUERIES_PER_BATCH):
+        some = lists[first : first + QUERIES_PER_BATCH]
+        counts = np.array([len(keys) for keys in some])
+        keys = np.concatenate(some)
+        ranks = np.arange(1, len(keys) + 1) - np.repeat(np.cumsum(counts) - counts, counts)
+        yield pa.record_batch(
+            [
+                query_ids.take(pa.array(np.repeat(np.arange(first, first + len(some)), counts))),
+                doc_ids.take(pa.array(topk.ordinals(keys))),
+                pa.repeat(retriever, len(keys)),
+                pa.array(ranks, pa.int32()),
+                pa.array(as_float(topk.scores(keys)), pa.float32()),
+            ],
+            schema=SCHEMA,
+        )
 
 
 def sorted_ids(
     inputs: Inputs, table: str, column: str, where: str = "true", values: Mapping[str, Any] | None = None
 ) -> pa.Array:
-    """All ids of an input in the order of their UTF-8 bytes: memory is proportional to their number.
+    """All ids of an input in the order of their UTF-8 bytes; memory is proportional to their number.
 
     Raises StageError when an id is missing or occurs twice, which would make candidates ambiguous.
     """

@@ -1,17 +1,18 @@
 """Exact top-k lists of documents per query, kept as packed keys.
 
-A key is one int64: the score, as a signed integer, in the upper 32 bits, and `2**32 - 1 - ordinal` in the lower 32, where
-the ordinal is the document's place in the order of ids. The larger key is the better candidate: higher score first, then
-the lower id. No two documents have the same key, so ties at the cut-off decide themselves, and selection runs on plain
-integers.
+A key is one int64: the score, as a signed integer, in the upper 32 bits, and `2**32 - 1 - ordinal` in the lower 32,
+where the ordinal is the document's place in the order of ids. The larger key is the better candidate: the higher score
+first, then the lower id. No two documents have the same key, so ties at the cut-off decide themselves, and selection
+runs on plain integers.
 
-`merge` is associative and commutative. So blocks of documents may come in any order and size, and a list can be maintained
-when documents come and go: keys of new documents are merged in, those of deleted ones are dropped, and only a query whose
-full list lost a member has to be searched again.
+`merge` is associative and commutative. So blocks of documents may come in any order and size, and a list can be
+maintained when documents come and go: the keys of new documents are merged in, those of deleted ones are dropped, and
+only a query whose full list lost a member has to be searched again.
 """
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,12 +25,15 @@ Keys = NDArray[np.int64]
 Rows = NDArray[Any]
 """Whatever stands for queries or documents, one per row."""
 
+Score = Callable[[Rows, Rows], NDArray[np.int64]]
+"""From queries and documents to integers within int32 of shape (queries, documents); higher is better."""
+
 LAST_ORDINAL = 2**32 - 1
 QUERIES_AT_ONCE = 512  # by a block of 4,096 documents: 16 MB of scores per thread
 
 
 def pack(scores: NDArray[np.int64], ordinals: NDArray[np.int64]) -> Keys:
-    """Keys of `scores` (queries, documents), each within int32, for documents with these `ordinals`. Reuses `scores`."""
+    """Keys for `scores` (queries, documents), within int32, of documents with these `ordinals`. Overwrites `scores`."""
     scores <<= 32
     scores += LAST_ORDINAL - ordinals
     return scores
@@ -62,14 +66,13 @@ def merge(left: Keys, right: Keys, k: int) -> Keys:
 def search(
     queries: Rows,
     blocks: Iterable[tuple[NDArray[np.int64], Rows]],
-    score: Callable[[Rows, Rows], NDArray[np.int64]],
+    score: Score,
     k: int,
     threads: int = 1,
 ) -> Keys:
     """Top-k lists, shape (queries, min(k, documents)), over documents that come in `blocks` of (ordinals, documents).
 
-    `score(queries, documents)` gives integers within int32 of shape (queries, documents); higher is better. Documents are
-    read once. Memory: one block of scores per thread, and k keys per query.
+    Documents are read once. Memory: one block of scores per thread, and k keys per query.
     """
     share = min(QUERIES_AT_ONCE, max(1, -(-len(queries) // threads)))
     parts = [queries[first : first + share] for first in range(0, len(queries), share)]
@@ -78,11 +81,10 @@ def search(
     # BLAS with one thread each: threads over queries also spread the selection, and `threads` is kept to.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
         for places, documents in blocks:
-
-            def improve(
-                part: Rows, known: Keys, places: NDArray[np.int64] = places, documents: Rows = documents
-            ) -> Keys:
-                return merge(known, select(pack(score(part, documents), places), k), k)
-
-            best = list(pool.map(improve, parts, best))
+            best = list(pool.map(partial(_improved, score, documents, places, k), parts, best))
     return np.concatenate(best) if best else np.empty((0, 0), np.int64)
+
+
+def _improved(score: Score, documents: Rows, places: NDArray[np.int64], k: int, queries: Rows, best: Keys) -> Keys:
+    """The lists `best` of `queries` after one more block of documents."""
+    return merge(best, select(pack(score(queries, documents), places), k), k)

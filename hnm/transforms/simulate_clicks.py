@@ -1,40 +1,41 @@
 """Transform: an impression log simulated from judgments by a position-based click model."""
 
 import hashlib
+import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from hnm.context import Context
-from hnm.errors import StageError
+from hnm.errors import StageError, nearest
 from hnm.inputs import Inputs
 from hnm.transform import Params, transform
 
 if TYPE_CHECKING:
-    import numpy as np
     import pyarrow as pa
 
 QUERIES_PER_BATCH = 256
 
-SHOWABLE = """
+SIMULATED = "from queries where $splits is null or list_contains($splits, split)"
+SHOWABLE = f"""
 with shown as (
     select query_id, doc_id, min(rank) as best from ranking where retriever = $retriever group by all
 ), numbered as (
-    select query_id, doc_id, row_number() over (partition by query_id order by best, doc_id) as position from shown
+    select query_id, doc_id, row_number() over (partition by query_id order by best, doc_id) as place from shown
 ), judged as (
     select query_id, doc_id, max(grade) as grade from judgments group by all
 )
 select
     query_id,
-    list(doc_id order by position) as doc_ids,
-    list(greatest(0, coalesce(grade, 0)) order by position) as grades
+    list(doc_id order by place) as doc_ids,
+    list(greatest(0, coalesce(grade, 0)) order by place) as grades
 from numbered
-semi join (from queries where $splits is null or list_contains($splits, split)) using (query_id)
+semi join ({SIMULATED}) using (query_id)
 left join judged using (query_id, doc_id)
-where position <= $depth
+where place <= $depth
 group by query_id
 order by query_id
 """
@@ -43,16 +44,18 @@ order by query_id
 class SimulateClicksParams(Params):
     """How people are taken to click.
 
-    `splits`: whose queries are simulated; null for all. `ranker`: the retriever in `ranking` that plays the production
-    ranker; may be left out when there is only one.
-    `sessions_per_query`: the mean; `sessions`: how it varies among queries. Geometric is the long-tailed traffic of real logs.
-    `shown_depth`: documents shown per session. `explore`: share of sessions whose list is drawn at random from the first
-    `explore_depth` documents (Plackett-Luce with weights 1/rank), so that documents below the fold are seen at all.
-    `eta`: strength of position bias. `noise`: probability to click an examined document that is not relevant, and not to
-    click a perfect one. `max_grade`: top of the grade scale; null takes the largest grade in `judgments`. Give it where
-    queries are added over time: a new largest grade would change the clicks of all.
-    `dwell_relevant_seconds`, `dwell_irrelevant_seconds`: medians of the log-normal dwell time on a clicked document of the
-    top grade and of grade 0; `dwell_sigma`: its standard deviation in log space.
+    `splits`: whose queries are simulated; null for all.
+    `ranker`: the retriever in `ranking` that plays the production ranker; may be left out when there is only one.
+    `sessions_per_query`: their mean number. `sessions`: how it varies; geometric is the long-tailed traffic of logs.
+    `shown_depth`: documents shown per session.
+    `explore`: share of sessions whose list is drawn at random from the first `explore_depth` documents (Plackett-Luce
+    with weights 1/rank), so that documents below the fold are seen at all.
+    `eta`: strength of the position bias.
+    `noise`: probability to click an examined document of grade 0, and not to click one of the top grade.
+    `max_grade`: top of the grade scale; null takes the largest grade in `judgments`. Give it where queries are added
+    over time: a new largest grade would change the clicks of all.
+    `dwell_relevant_seconds`, `dwell_irrelevant_seconds`: median dwell time on a clicked document of the top grade and
+    of grade 0. `dwell_sigma`: its standard deviation in log space; the distribution is log-normal.
     `first_day`, `days`: the span in which sessions happen.
     """
 
@@ -62,7 +65,7 @@ class SimulateClicksParams(Params):
     sessions: Literal["fixed", "poisson", "geometric"] = "geometric"
     shown_depth: int = Field(default=10, ge=1)
     explore: float = Field(default=0.2, ge=0, le=1)
-    explore_depth: int = Field(default=50, ge=1)
+    explore_depth: int = Field(default=30, ge=1)
     eta: float = Field(default=1.0, ge=0)
     noise: float = Field(default=0.1, ge=0, le=0.5)
     max_grade: int | None = Field(default=None, ge=1)
@@ -74,30 +77,14 @@ class SimulateClicksParams(Params):
     seed: int = 0
 
 
-class Log(NamedTuple):
-    """The simulated sessions of one query, one value per impression, session by session in order of position.
-
-    `document`: index into the query's ranking. `relevance`: grade / max_grade in [0, 1]. `dwell`: seconds, NaN without a
-    click. `second`: seconds since the first day's midnight.
-    """
-
-    session: "np.ndarray"
-    document: "np.ndarray"
-    position: "np.ndarray"
-    relevance: "np.ndarray"
-    clicked: "np.ndarray"
-    dwell: "np.ndarray"
-    second: "np.ndarray"
-
-
 @transform(params=SimulateClicksParams, inputs=("queries", "judgments", "ranking"), packages=("numpy",))
 def simulate_clicks(inputs: Inputs, params: SimulateClicksParams, context: Context) -> Iterator["pa.RecordBatch"]:
     """Impressions that a position-based click model yields over the lists of a "production" ranker.
 
-    P(click | d, k) = examination(k) * attractiveness(d), with examination(k) = (1/k)^eta at position k counted from 1 and
-    attractiveness(d) = noise + (1 - 2 noise) * grade(d) / max_grade: `noise` without relevance, 1 - `noise` at the top
-    grade. Sources: Chuklin, Markov and de Rijke, "Click Models for Web Search" (2015), section 3.3, for the model;
-    Joachims, Swaminathan and Schnabel, "Unbiased Learning-to-Rank with Biased Feedback" (WSDM 2017), for eta and the noise.
+    P(click | d, k) = examination(k) * attractiveness(d), with examination(k) = (1/k)^eta at position k counted from 1
+    and attractiveness(d) = noise + (1 - 2 noise) * grade(d) / max_grade: `noise` without relevance, 1 - `noise` at the
+    top grade. Sources: Chuklin, Markov and de Rijke, "Click Models for Web Search" (2015), for the model; Joachims,
+    Swaminathan and Schnabel, "Unbiased Learning-to-Rank with Biased Feedback" (WSDM 2017), for eta and the noise.
 
     Inputs: queries(query_id, split), judgments(query_id, doc_id, grade), ranking(query_id, doc_id, retriever, rank).
     Unjudged documents and negative grades count as grade 0. A query without a ranking gets no impression, one without
@@ -108,14 +95,93 @@ def simulate_clicks(inputs: Inputs, params: SimulateClicksParams, context: Conte
 
     Raises StageError when `ranking` holds several retrievers and `ranker` names none, or one that it does not hold.
     """
-    import itertools
+    import pyarrow as pa
 
     ranker = _choose_ranker(inputs, params.ranker)
     max_grade = params.max_grade or _largest_grade(inputs)
-    depth = max(params.shown_depth, params.explore_depth) if params.explore else params.shown_depth
-    values = {"retriever": ranker, "splits": list(params.splits) if params.splits else None, "depth": depth}
-    totals: Counter[str] = Counter()
-    yield _batch([], params, ranker)  # the schema, also when there is nothing to show
-    with context.progress("simulating clicks", inputs.count("queries"), "queries") as advance:
+    splits = {"splits": list(params.splits) if params.splits is not None else None}
+    depth = max(params.shown_depth, params.explore_depth)
+    total = inputs.table(f"select count(*) {SIMULATED}", splits).column(0)[0].as_py()
+    counted: Counter[str] = Counter()
+    schema = _schema()
+    yield pa.RecordBatch.from_pylist([], schema)
+    with context.progress("simulating clicks", total, "queries") as advance:
+        values = {**splits, "retriever": ranker, "depth": depth}
         for rows in inputs.sql(SHOWABLE, values, QUERIES_PER_BATCH):
-            ...
+            queries = [_impressions(row, max_grade, params, ranker, counted) for row in rows.to_pylist()]
+            yield from pa.Table.from_batches(queries, schema).combine_chunks().to_batches()
+            advance(len(queries))
+    context.record(**counted, ranker=ranker, max_grade=max_grade)
+
+
+def _choose_ranker(inputs: Inputs, wanted: str | None) -> str | None:
+    """The retriever to play the production ranker; None when `ranking` is empty."""
+    found = inputs.table("select distinct retriever from ranking order by all").column(0).to_pylist()
+    if wanted in found or not found:
+        return wanted
+    if wanted is None and len(found) == 1:
+        return str(found[0])
+    named = ", ".join(map(str, found))
+    if wanted is None:
+        raise StageError(f"`ranking` holds several retrievers: {named}", hint="name one of them in `ranker`")
+    raise StageError(f"`ranking` has no retriever {wanted!r}", why=f"it has {named}", hint=nearest(wanted, found))
+
+
+def _largest_grade(inputs: Inputs) -> int:
+    largest = inputs.table("select max(grade) from judgments").column(0)[0].as_py()
+    return max(1, largest or 1)
+
+
+def _schema() -> "pa.Schema":
+    import pyarrow as pa
+
+    return pa.schema(
+        {
+            "session_id": pa.string(),
+            "query_id": pa.string(),
+            "doc_id": pa.string(),
+            "position": pa.int32(),
+            "clicked": pa.bool_(),
+            "dwell_seconds": pa.float32(),
+            "shown_at": pa.timestamp("us"),
+            "ranker": pa.string(),
+        }
+    )
+
+
+def _impressions(
+    row: Mapping[str, Any], max_grade: int, params: SimulateClicksParams, ranker: str | None, counted: Counter[str]
+) -> "pa.RecordBatch":
+    """The impressions of one query, drawn from the query's own random stream; `counted` sums up what happened."""
+    import numpy as np
+    import pyarrow as pa
+
+    from hnm.transforms._position_based_clicks import simulate
+
+    query_id = row["query_id"]
+    relevance = np.minimum(np.array(row["grades"], dtype=np.float64) / max_grade, 1)
+    log = simulate(relevance, params, np.random.default_rng(int.from_bytes(_digest(params.seed, query_id))))
+    shown, sessions = len(log.clicked), len(np.unique(log.session))
+    session_ids = [f"sim-{_digest(params.seed, query_id, session).hex()[:16]}" for session in range(sessions)]
+    counted.update(
+        queries=1,
+        sessions=sessions,
+        impressions=shown,
+        clicks=int(log.clicked.sum()),
+        clicks_on_relevant=int((log.clicked & (relevance[log.document] > 0)).sum()),
+    )
+    columns = [
+        pa.array(session_ids, pa.string()).take(pa.array(log.session)),
+        pa.repeat(query_id, shown),
+        pa.array(row["doc_ids"], pa.string()).take(pa.array(log.document)),
+        pa.array(log.position, pa.int32()),
+        pa.array(log.clicked),
+        pa.array(log.dwell, pa.float32(), mask=~log.clicked),
+        pa.array(np.datetime64(params.first_day, "us") + log.second.astype("timedelta64[s]")),
+        pa.repeat(f"simulated:{ranker}", shown),
+    ]
+    return pa.record_batch(columns, schema=_schema())
+
+
+def _digest(*parts: str | int) -> bytes:
+    return hashlib.sha256(json.dumps(parts).encode()).digest()

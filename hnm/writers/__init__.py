@@ -1,0 +1,1 @@
+"""Tables written in forms that other tools read."""

@@ -1,0 +1,30 @@
+"""`hnm init`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(help="The new project's folder.")],
+    source: Annotated[
+        str | None,
+        typer.Option(
+            help="beir:PATH (a BEIR folder), files:PATH (a folder with corpus, queries and judgments as CSV, JSONL or "
+            "Parquet, and optionally impressions), or api_reference (the example)."
+        ),
+    ] = None,
+    clicks: Annotated[Path | None, typer.Option(help="An impression log as CSV, JSONL or Parquet.")] = None,
+    name: Annotated[str | None, typer.Option(help="The project's name; by default the folder's.")] = None,
+) -> None:
+    """Write a new project whose pipeline runs as it is.
+
+    Example: `hnm init ../mine --source beir:/data/medquad`
+    """
+    from hnm.cli.console import stderr
+    from hnm.project.init import init_project, parse_source
+
+    made = init_project(folder, parse_source(source, clicks), name)
+    stderr().print(f"wrote {made}")
+    stderr().print(f"next: cd {folder} && hnm run", soft_wrap=True)

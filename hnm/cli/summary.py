@@ -1,0 +1,70 @@
+"""`hnm summary`: the last screen of a run, at any time."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from hnm.cli.options import JsonOption, ProjectOption, TargetOption
+
+if TYPE_CHECKING:
+    from hnm.api import Project
+    from hnm.story import Told
+
+
+NEXT = {
+    "negative_quality": 'hnm query "select * from negative_quality"',
+    "triplets": "hnm show triplets",
+}
+
+
+def summary(as_json: JsonOption = False, project: ProjectOption = Path(), target: TargetOption = None) -> None:
+    """Tell the story of what is built: collection, candidates, exclusions, negatives, evaluation.
+
+    Example: `hnm summary`
+    """
+    from hnm.api import Project
+    from hnm.story import tell
+
+    loaded = Project.load(project, target)
+    if as_json:
+        told = [{"title": part.title, "columns": part.columns, "rows": part.rows} for part in tell(loaded)]
+        typer.echo(json.dumps(told, indent=2))
+    else:
+        print_summary(loaded)
+
+
+def print_summary(project: "Project", brief: bool = False) -> None:
+    """All sections on stderr; with `brief` only what to type next."""
+    from hnm.cli.console import stderr
+    from hnm.story import tell
+
+    console = stderr()
+    if not brief:
+        for part in tell(project):
+            console.print()
+            console.print(_table(part))
+    known = [command for name, command in NEXT.items() if name in project.manifest.nodes]
+    if known:
+        console.print("\nnext: " + " · ".join(f"[bold]{command}[/bold]" for command in known))
+
+
+def _table(part: "Told") -> Table:
+    table = Table(title=part.title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for index, name in enumerate(part.columns):
+        numeric = any(isinstance(row[index], int | float) for row in part.rows)
+        table.add_column(name.replace("_", " "), justify="right" if numeric else "left", style="")
+    for row in part.rows:
+        table.add_row(*(Text(_cell(value)) for value in row))
+    return table
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "—"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

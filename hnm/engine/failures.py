@@ -1,0 +1,56 @@
+"""What goes wrong outside of a stage's own logic, in words; and the log that keeps tracebacks."""
+
+import errno
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hnm.errors import HnmError, StageError
+
+_NO_SPACE = ("no space left", "disk quota", "file too large", "could not write")
+_NO_MEMORY = ("out of memory", "cannot allocate", "could not allocate", "failed to allocate")
+
+
+@contextmanager
+def system_failures(stage: str) -> Iterator[None]:
+    """Failures of disk, memory, DuckDB and Lance become a StageError; nothing of the stage is published."""
+    import duckdb
+
+    try:
+        yield
+    except HnmError:
+        raise
+    except (OSError, MemoryError, duckdb.Error) as error:
+        words = str(error) or type(error).__name__
+        raise StageError(
+            f"{stage}: {words.splitlines()[0]}", why=_why(error, words), hint=_hint(error, words)
+        ) from error
+
+
+def log_failure(root: Path, invocation_id: str, error: HnmError) -> None:
+    """Keep the traceback of what caused an error in target/logs/, and let the error say where."""
+    if error.__cause__ is None:
+        return
+    path = root / "target" / "logs" / f"{invocation_id}.log"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as log:
+            log.write(f"{error}\n\n{''.join(traceback.format_exception(error.__cause__))}\n")
+    except OSError:
+        return  # a full disk must not hide the failure itself
+    error.hint = error.hint or f"the whole traceback is in {path.relative_to(root)}"
+
+
+def _why(error: BaseException, words: str) -> str | None:
+    rest = "\n".join(words.splitlines()[1:]).strip()
+    return rest or type(error).__name__
+
+
+def _hint(error: BaseException, words: str) -> str | None:
+    lower = words.lower()
+    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or any(w in lower for w in _NO_SPACE):
+        return "free some disk space (`hnm clean`, old versions), then `hnm run` goes on from here"
+    if isinstance(error, MemoryError) or any(word in lower for word in _NO_MEMORY):
+        return "raise `memory_limit` under `settings:` in project.yml, or lower the stage's batch size"
+    return None

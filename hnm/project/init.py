@@ -1,0 +1,156 @@
+"""Write a new project: the same pipelines and SQL as the example's, over somebody else's data."""
+
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hnm.errors import Location, ProjectError, SourceError, nearest
+from hnm.project.config import NAME
+from hnm.project.load import PROJECT_FILE
+
+SOURCE_KINDS = ("api_reference", "beir", "files")
+FILE_FORMATS = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+TABLES = ("corpus", "queries", "judgments", "impressions")
+SOURCES_FILE = Path("pipelines") / "sources.yml"
+_IGNORED = "target/\ndata/warehouse/\n"
+
+
+@dataclass(frozen=True)
+class SourceSpec:
+    """What `--source KIND:PATH` and `--clicks PATH` say."""
+
+    kind: str
+    path: Path | None
+    clicks: Path | None = None
+
+
+def parse_source(text: str | None, clicks: Path | None) -> SourceSpec:
+    """Raises ProjectError for an unknown kind, SourceError when the path does not exist."""
+    kind, _, path = (text or "api_reference").partition(":")
+    if kind not in SOURCE_KINDS:
+        raise ProjectError(
+            f"unknown kind of source {kind!r}",
+            where=Location(Path("--source")),
+            hint=nearest(kind, SOURCE_KINDS) or "beir:PATH, files:PATH or api_reference",
+        )
+    if (kind != "api_reference") != bool(path):
+        raise ProjectError(f"--source {kind} {'takes no' if path else 'needs a'} path", hint="for example beir:PATH")
+    for wanted in (Path(path) if path else None, clicks):
+        if wanted is not None and not wanted.exists():
+            raise SourceError(f"{wanted} does not exist", where=Location(Path("--source" if path else "--clicks")))
+    return SourceSpec(kind, Path(path).resolve() if path else None, clicks.resolve() if clicks else None)
+
+
+def scaffold() -> Path:
+    """The folder of the example: inside the installed package, or the repository itself."""
+    packaged = Path(__file__).parent.parent / "scaffold"
+    return packaged if packaged.is_dir() else Path(__file__).parent.parent.parent
+
+
+def init_project(folder: Path, source: SourceSpec, name: str | None = None) -> Path:
+    """Write a project into `folder`, which must not hold one. Returns its project.yml.
+
+    Raises ProjectError when the folder is taken or the name is no name.
+    """
+    name = name or re.sub(r"\W+", "_", folder.resolve().name).strip("_") or "project"
+    if not re.match(NAME, name):
+        raise ProjectError(f"{name!r} is no project name", hint="letters, digits and _; give one with --name")
+    taken = [entry for entry in (PROJECT_FILE, "pipelines", "sql") if (folder / entry).exists()]
+    if taken:
+        raise ProjectError(
+            f"{folder} already holds {', '.join(taken)}", where=Location(folder), hint="choose an empty folder"
+        )
+    clicks = source.clicks or (source.path and source.kind == "files" and _table_file(source.path, "impressions"))
+    sources = _sources(source, clicks or None)
+    example = scaffold()
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in ("pipelines", "sql"):
+        shutil.copytree(example / part, folder / part)
+    if sources is not None:
+        (folder / SOURCES_FILE).write_text(sources, encoding="utf-8")
+    with_clicks = source.kind == "api_reference" or bool(clicks)
+    text = _project_text((example / PROJECT_FILE).read_text(encoding="utf-8"), name, source, with_clicks)
+    (folder / PROJECT_FILE).write_text(text, encoding="utf-8")
+    (folder / ".gitignore").write_text(_IGNORED)
+    return folder / PROJECT_FILE
+
+
+def _project_text(example: str, name: str, source: SourceSpec, with_clicks: bool) -> str:
+    """The example's project.yml under another name; its comments stay."""
+    text = re.sub(r"^name: .*$", f"name: {name}", example, flags=re.MULTILINE)
+    if source.path:
+        description = f"Hard negatives and a reranker for {source.path.name}"
+        text = re.sub(r"^description: .*$", f"description: {description}", text, flags=re.MULTILINE)
+    origin = "clicks" if with_clicks else "judgments"
+    return re.sub(r"^(  positives_from:) \w+", rf"\1 {origin}", text, flags=re.MULTILINE)
+
+
+def _sources(source: SourceSpec, clicks: Path | None) -> str | None:
+    """pipelines/sources.yml for the source; None for the example's own."""
+    if source.path is None:
+        return None
+    if source.kind == "beir":
+        declared: list[dict[str, Any]] = [
+            {"name": "collection", "format": "beir", "options": {"path": str(source.path)}}
+        ]
+    else:
+        declared = _file_sources(source.path)
+    stages = []
+    if clicks:
+        tables = {"impressions": {"path": str(clicks)}}
+        declared.append({"name": "clicks", "format": _format(clicks), "tables": tables})
+        stages.append(
+            {
+                "name": "impressions",
+                "description": "Documents shown and clicked, from the click log",
+                "unique_key": ["session_id", "query_id", "doc_id", "position"],
+            }
+        )
+    for entry in declared:
+        entry["options"] = {**entry.get("options", {}), "on_bad_rows": "refuse"}
+    body = yaml.safe_dump({"sources": declared, "stages": stages}, sort_keys=False, allow_unicode=True)
+    head = (
+        "# Where the data comes from: the only file that differs from one project to the next.\n"
+        "# on_bad_rows: `refuse` stops at malformed rows and shows them; `quarantine` sets them aside, counted.\n"
+    )
+    return head + body
+
+
+def _file_sources(folder: Path) -> list[dict[str, Any]]:
+    """A source per file format, for corpus, queries and judgments in a folder of CSV, JSONL or Parquet files."""
+    found = {table: _table_file(folder, table) for table in TABLES if table != "impressions"}
+    missing = [table for table, path in found.items() if path is None]
+    if missing:
+        raise SourceError(
+            f"{folder} holds no file for {', '.join(missing)}",
+            where=Location(folder),
+            why=f"looked for {missing[0]}.csv, .tsv, .jsonl or .parquet",
+            hint="name the files after the tables, or edit pipelines/sources.yml of a project made without --source",
+        )
+    by_format: dict[str, dict[str, dict[str, str]]] = {}
+    for table, path in found.items():
+        if path is not None:
+            by_format.setdefault(_format(path), {})[table] = {"path": str(path)}
+    if len(by_format) > 1:
+        raise SourceError(
+            f"{folder} mixes {', '.join(sorted(by_format))}",
+            where=Location(folder),
+            hint="corpus, queries and judgments in one format are read as one source",
+        )
+    return [{"name": "collection", "format": form, "tables": tables} for form, tables in by_format.items()]
+
+
+def _table_file(folder: Path, table: str) -> Path | None:
+    found = [path for path in sorted(folder.glob(f"{table}.*")) if path.suffix in FILE_FORMATS]
+    return found[0] if found else None
+
+
+def _format(path: Path) -> str:
+    suffixes = [suffix for suffix in path.suffixes if suffix in FILE_FORMATS]
+    if not suffixes:
+        raise SourceError(f"{path.name} is in no known format", where=Location(path), hint=", ".join(FILE_FORMATS))
+    return FILE_FORMATS[suffixes[-1]]
