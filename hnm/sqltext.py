@@ -2,13 +2,22 @@
 
 import re
 
-# Literals are matched first so that `--` inside a string is not taken for a comment.
-_COMMENT_OR_LITERAL = re.compile(
-    r"(?P<literal>'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\")"
-    r"|(?P<comment>--[^\n]*|/\*.*?\*/|\{#.*?#\})"
-    r"|(?P<space>\s+)",
-    re.DOTALL,
+# What must stay as it is comes first, so that `--` inside a string is not taken for a comment. A comment that holds
+# Jinja stays too: Jinja runs inside SQL comments.
+_JINJA = r"\{\{.*?\}\}|\{%.*?%\}"
+_KEPT = "|".join(
+    (
+        _JINJA,
+        r"(?<!\w)\$(?P<tag>[A-Za-z_]*)\$.*?\$(?P=tag)\$",
+        r"(?<!\w)[eE]'(?:\\.|''|[^'\\])*'",
+        rf"'(?:{_JINJA}|''|[^'])*+'",
+        r'"(?:""|[^"])*"',
+        r"--[^\n]*\{[{%][^\n]*\n?",
+        r"/\*(?:(?!\*/).)*\{[{%].*?\*/",
+    )
 )
+_DROPPED = r"(?:\s|--(?:(?!\{[{%])[^\n])*(?:\n|\Z)|/\*(?:(?!\*/|\{[{%]).)*\*/|\{#.*?#\})+"
+_TOKEN = re.compile(f"(?P<kept>{_KEPT})|{_DROPPED}", re.DOTALL)
 
 
 def quote(identifier: str) -> str:
@@ -26,8 +35,4 @@ def without_comments(sql: str) -> str:
 
     Two texts with the same result mean the same, so comments and layout never make a stage stale.
     """
-
-    def keep(match: re.Match[str]) -> str:
-        return match.group("literal") or " "
-
-    return re.sub(r"\s+$|^\s+", "", re.sub(r" {2,}", " ", _COMMENT_OR_LITERAL.sub(keep, sql)))
+    return _TOKEN.sub(lambda match: match["kept"] or " ", sql).strip()

@@ -2,27 +2,69 @@
 
 import traceback
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hnm.engine.delta import Delta
 from hnm.engine.job import Job
-from hnm.engine.scratch import scratch, transform_inputs
+from hnm.engine.scratch import attach_warehouse, scratch, table_of
 from hnm.errors import HnmError, Location, StageError
+from hnm.inputs import Inputs
 from hnm.project.manifest import Call
+from hnm.sqltext import quote
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def build_python(job: Job, call: Call) -> None:
-    """Raises StageError when the transform fails or yields what is no batch."""
-    with transform_inputs(job, call) as inputs:
+PREVIOUS = "previous"
+
+
+def build_python(job: Job, call: Call, delta: Delta | None) -> None:
+    """Build the rows of the touched keys, or all rows when `delta` is None.
+
+    Raises StageError when the transform fails or yields what is no batch.
+    """
+    with _inputs(job, call, delta) as inputs:
         try:
             _store(job, call.transform(inputs, call.params, job.context))
         except (HnmError, OSError, MemoryError):
             raise
         except Exception as error:  # a transform may raise anything; the run's log keeps the traceback
             raise _failed(job, error) from error
+
+
+@contextmanager
+def _inputs(job: Job, call: Call, delta: Delta | None) -> Iterator[Inputs]:
+    """The inputs of a transform under its own names.
+
+    DuckDB tables are copied aside first, so that the warehouse is free while a long stage runs; Lance tables are read
+    where they are, at their version.
+    """
+    names = dict(call.inputs)
+    if job.previous and PREVIOUS in call.transform.optional_inputs:
+        names[PREVIOUS] = job.node.name
+    copies = job.folder / "inputs.duckdb"
+    with scratch(copies, job.settings, read={"delta": delta.file} if delta else {}) as connection:
+        attach_warehouse(connection, job)
+        registered: dict[str, Any] = {}
+        models: dict[str, Path] = {}
+        tables: list[str] = []
+        for name, source in names.items():
+            kept = delta.restriction(name) if delta else ""
+            if job.state[source].materialized == "lance" and not kept:
+                registered[name] = job.warehouse.lance_dataset(job.state[source])
+                continue
+            if job.state[source].materialized == "model":
+                models[name] = job.warehouse.model_path(job.state[source])
+            connection.execute(f"create table build.{quote(name)} as select * from {table_of(job, source)}{kept}")
+            connection.execute(f"create view {quote(name)} as select * from build.{quote(name)}")
+            tables.append(name)
+        if job.warehouse.database.exists():
+            connection.execute("detach warehouse")
+        yield Inputs(connection, tuple(tables), registered, models)
+    copies.unlink(missing_ok=True)
 
 
 def _store(job: Job, batches: Iterator[Any]) -> None:

@@ -3,10 +3,13 @@
 import re
 from typing import TYPE_CHECKING
 
+from hnm.engine.delta import Delta
 from hnm.engine.job import Job
-from hnm.engine.scratch import scratch, show_inputs
+from hnm.engine.scratch import attach_warehouse, scratch, table_of
 from hnm.errors import Location, StageError
 from hnm.project.manifest import SqlText
+from hnm.sqltext import quote
+from hnm.warehouse.warehouse import qualified
 
 if TYPE_CHECKING:
     import duckdb
@@ -14,17 +17,34 @@ if TYPE_CHECKING:
 _LINE = re.compile(r"^LINE (\d+):", re.MULTILINE)
 
 
-def build_sql(job: Job, sql: SqlText) -> None:
-    """Raises StageError, with the line of the compiled SQL, when the query is not one SELECT or fails."""
+def build_sql(job: Job, sql: SqlText, delta: Delta | None) -> None:
+    """Build the rows of the touched keys, or all rows when `delta` is None.
+
+    Raises StageError, with the line of the compiled SQL, when the query is not one SELECT or fails.
+    """
     import duckdb
 
-    with scratch(job.aside, job.settings) as connection:
-        show_inputs(connection, job)
+    with scratch(job.aside, job.settings, read={"delta": delta.file} if delta else {}) as connection:
+        show_inputs(connection, job, delta)
         try:
             select = _only_select(connection, job, sql)
             connection.execute(f"create table {job.table} as\n{select}")
         except duckdb.Error as error:
             raise _failed(job, str(error)) from None
+
+
+def show_inputs(connection: "duckdb.DuckDBPyConnection", job: Job, delta: Delta | None = None) -> None:
+    """Make the node's inputs visible under the names that ref() and source() give."""
+    attach_warehouse(connection, job)
+    for name in job.node.depends_on:
+        schema = name.rpartition(".")[0]
+        if schema:
+            connection.execute(f"create schema if not exists {quote(schema)}")
+        kept = delta.restriction(name) if delta else ""
+        # Lance tables exist for this connection alone, and so must a view that reads them.
+        scope = "temp view" if job.state[name].materialized == "lance" else "view"
+        place = quote(name) if scope == "temp view" else qualified(name)
+        connection.execute(f"create {scope} {place} as select * from {table_of(job, name)}{kept}")
 
 
 def _only_select(connection: "duckdb.DuckDBPyConnection", job: Job, sql: SqlText) -> str:

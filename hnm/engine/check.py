@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hnm.engine.build_sql import show_inputs
 from hnm.engine.job import Job
-from hnm.engine.scratch import scratch, show_inputs
+from hnm.engine.scratch import scratch
 from hnm.errors import DataTestError, StageError, nearest
 from hnm.project.data_tests import Failure, run_tests
 from hnm.project.manifest import Call, Node

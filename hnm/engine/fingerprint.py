@@ -105,3 +105,9 @@ def package_version(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return "absent"
+
+
+def changed_inputs(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    """Names of the nodes whose data version differs between two builds of a stage."""
+    names = {name for name in (*old, *new) if name.startswith(_INPUT)}
+    return sorted(name.removeprefix(_INPUT) for name in names if old.get(name) != new.get(name))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hnm.context import Context, Settings
 from hnm.engine.fingerprint import Components, fingerprint, without_inputs
-from hnm.project.manifest import Node
+from hnm.project.manifest import Call, Node
 from hnm.sqltext import quote
 from hnm.warehouse.state import Materialization
 from hnm.warehouse.warehouse import Warehouse
@@ -16,7 +16,7 @@ from hnm.warehouse.warehouse import Warehouse
 class Job:
     """`components`: all that the node depends on, inputs included. `state`: what its inputs are built as.
 
-    `compiled`: the file in which people can read the compiled SQL.
+    `compiled`: the file in which people can read the compiled SQL. `unique_keys`: of every node of the project.
     """
 
     node: Node
@@ -27,6 +27,8 @@ class Job:
     context: Context
     folder: Path
     compiled: Path
+    unique_keys: Mapping[str, tuple[str, ...]]
+    full_refresh: bool = False
 
     @property
     def fingerprint(self) -> str:
@@ -35,6 +37,13 @@ class Job:
     @property
     def own_components(self) -> Components:
         return without_inputs(self.components)
+
+    @property
+    def inputs(self) -> Mapping[str, str]:
+        """The names under which the node knows its inputs, to the nodes they are."""
+        if isinstance(self.node.work, Call):
+            return self.node.work.inputs
+        return {name: name for name in self.node.depends_on}
 
     @property
     def aside(self) -> Path:

@@ -25,6 +25,7 @@ class Entry:
     reasons: tuple[str, ...]
     components: Components
     facts: Mapping[str, Any] = field(default_factory=dict)
+    full_refresh: bool = False
 
     @property
     def reason(self) -> str:
@@ -58,7 +59,7 @@ def make_plan(
     for name in selected:
         entry = _entry(nodes[name], components[name], status, state, full_refresh)
         status[name] = entry.status
-        entries.append(replace(entry, facts=(facts or {}).get(name, {})))
+        entries.append(replace(entry, facts=(facts or {}).get(name, {}), full_refresh=full_refresh))
     return Plan(tuple(entries))
 
 

@@ -7,6 +7,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from hnm.engine.check import Checked
+from hnm.engine.delta import REMEMBERED, snapshot, tracked_inputs
 from hnm.engine.job import Job
 from hnm.engine.scratch import scratch
 from hnm.sqltext import quote
@@ -46,6 +47,7 @@ def publish(job: Job, checked: Checked, invocation_id: str, record: StageRecord)
         connection.execute(SCHEMA)
         if job.node.materialized != "lance":
             _swap_table(connection, job)
+        _keep_remembered(connection, job)
         write_materialization(connection, done)
         write_quarantine(connection, job.node.name, invocation_id, job.context.bad_rows)
         write_stage_record(connection, invocation_id, record)
@@ -57,6 +59,14 @@ def _swap_table(connection: "duckdb.DuckDBPyConnection", job: Job) -> None:
     if job.node.schema != "main":
         connection.execute(f"create schema if not exists {quote(job.node.schema)}")
     connection.execute(f"create or replace table {qualified(job.node.name)} as select * from {job.table}")
+
+
+def _keep_remembered(connection: "duckdb.DuckDBPyConnection", job: Job) -> None:
+    """Keep what the stage consumed, for the next build to find the changes."""
+    connection.execute(f"create schema if not exists {REMEMBERED}")
+    for entry in tracked_inputs(job):
+        name = snapshot(job, entry)
+        connection.execute(f"create or replace table {REMEMBERED}.{name} as select * from build.remembered.{name}")
 
 
 def _place_files(job: Job, checked: Checked) -> tuple[str | None, int | None]:

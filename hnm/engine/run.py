@@ -13,6 +13,7 @@ from hnm.context import Context, Reporter, Settings
 from hnm.engine.build_python import build_python
 from hnm.engine.build_sql import build_sql
 from hnm.engine.check import check
+from hnm.engine.delta import Delta, find_delta, fits, merge, remember_inputs
 from hnm.engine.failures import log_failure, system_failures
 from hnm.engine.fingerprint import differences
 from hnm.engine.job import Job
@@ -126,10 +127,9 @@ class _Executor:
         with system_failures(node.name):
             job = self._job(entry, components)
             with PeakMemory() as memory:
-                if isinstance(node.work, Call):
-                    build_python(job, node.work)
-                else:
-                    build_sql(job, node.work)
+                delta = _build_aside(job)
+                if delta:
+                    reason = f"{reason} ({delta.count:,} keys)"
                 checked = check(job)
             seconds = time.monotonic() - began
             record = StageRecord(
@@ -156,9 +156,32 @@ class _Executor:
             context=context,
             folder=folder,
             compiled=compiled_path(self.manifest.root, node.name),
+            unique_keys={name: known.config.key for name, known in self.manifest.nodes.items()},
+            full_refresh=entry.full_refresh,
         )
         _prepare(job)
         return job
+
+
+def _build_aside(job: Job) -> Delta | None:
+    """Build the node aside, by the touched keys where it can be; the keys that were touched, or None for all."""
+    delta = find_delta(job)
+    _build_rows(job, delta)
+    if delta and not fits(job, delta):
+        job.aside.unlink()
+        delta = None
+        _build_rows(job, None)
+    if delta:
+        merge(job, delta)
+    remember_inputs(job)
+    return delta
+
+
+def _build_rows(job: Job, delta: Delta | None) -> None:
+    if isinstance(job.node.work, Call):
+        build_python(job, job.node.work, delta)
+    else:
+        build_sql(job, job.node.work, delta)
 
 
 def compiled_path(root: Path, name: str) -> Path:

@@ -1,26 +1,27 @@
 """A DuckDB in memory, bounded by the settings, in which a stage is built beside the warehouse."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hnm.context import Settings
 from hnm.engine.job import Job
-from hnm.inputs import Inputs
-from hnm.project.manifest import Call
 from hnm.sqltext import literal, quote
 from hnm.warehouse.warehouse import qualified
 
 if TYPE_CHECKING:
     import duckdb
 
-PREVIOUS = "previous"
-
 
 @contextmanager
-def scratch(file: Path, settings: Settings) -> Iterator["duckdb.DuckDBPyConnection"]:
-    """A connection with `file` attached as `build`; what does not fit into memory spills beside the file."""
+def scratch(
+    file: Path, settings: Settings, read: Mapping[str, Path] | None = None
+) -> Iterator["duckdb.DuckDBPyConnection"]:
+    """A connection with `file` attached as `build`, and the files of `read` attached read-only under their names.
+
+    What does not fit into memory spills beside the file.
+    """
     import duckdb
 
     connection = duckdb.connect(
@@ -34,55 +35,30 @@ def scratch(file: Path, settings: Settings) -> Iterator["duckdb.DuckDBPyConnecti
     )
     try:
         connection.execute(f"attach {literal(str(file))} as build")
+        for name, path in (read or {}).items():
+            connection.execute(f"attach {literal(str(path))} as {quote(name)} (read_only)")
         yield connection
     finally:
         connection.close()
 
 
-def show_inputs(connection: "duckdb.DuckDBPyConnection", job: Job) -> None:
-    """Make the node's inputs visible under the names that ref() and source() give."""
-    _attach_warehouse(connection, job)
-    for name in job.node.depends_on:
-        if job.state[name].materialized == "lance":
-            connection.register(name, job.warehouse.lance_dataset(job.state[name]))
-            continue
-        if "." in name:
-            connection.execute(f"create schema if not exists {quote(name.split('.')[0])}")
-        connection.execute(f"create view {qualified(name)} as select * from warehouse.{qualified(name)}")
-
-
-@contextmanager
-def transform_inputs(job: Job, call: Call) -> Iterator[Inputs]:
-    """The inputs of a transform under its own names.
-
-    DuckDB tables are copied aside first, so that the warehouse is free while a long stage runs.
-    """
-    names = dict(call.inputs)
-    if job.previous and PREVIOUS in call.transform.optional_inputs:
-        names[PREVIOUS] = job.node.name
-    snapshot = job.folder / "inputs.duckdb"
-    with scratch(snapshot, job.settings) as connection:
-        _attach_warehouse(connection, job)
-        registered: dict[str, Any] = {}
-        models: dict[str, Path] = {}
-        tables: list[str] = []
-        for name, source in names.items():
-            done = job.state[source]
-            if done.materialized == "lance":
-                registered[name] = job.warehouse.lance_dataset(done)
-                continue
-            if done.materialized == "model":
-                models[name] = job.warehouse.model_path(done)
-            connection.execute(f"create table build.{quote(name)} as select * from warehouse.{qualified(source)}")
-            connection.execute(f"create view {quote(name)} as select * from build.{quote(name)}")
-            tables.append(name)
-        if job.warehouse.database.exists():
-            connection.execute("detach warehouse")
-        yield Inputs(connection, tuple(tables), registered, models)
-    snapshot.unlink(missing_ok=True)
-
-
-def _attach_warehouse(connection: "duckdb.DuckDBPyConnection", job: Job) -> None:
+def attach_warehouse(connection: "duckdb.DuckDBPyConnection", job: Job) -> None:
+    """Make the warehouse's tables and the Lance tables among the node's inputs readable; see `table_of`."""
     path = job.warehouse.database.path
     if path.exists():
         connection.execute(f"attach {literal(str(path))} as warehouse (read_only)")
+    for name in (*job.node.depends_on, job.node.name):
+        done = job.state.get(name)
+        if done and done.materialized == "lance":
+            connection.register(_lance_name(name), job.warehouse.lance_dataset(done))
+
+
+def table_of(job: Job, name: str) -> str:
+    """SQL text that names the published table of a node in a connection with `attach_warehouse`."""
+    if job.state[name].materialized == "lance":
+        return quote(_lance_name(name))
+    return f"warehouse.{qualified(name)}"
+
+
+def _lance_name(name: str) -> str:
+    return f"lance {name}"

@@ -25,7 +25,7 @@ def to_matrix(column: pa.Array, table: str) -> NDArray[np.float32]:
     return matrix
 
 
-def to_column(matrix: NDArray[np.float32]) -> pa.FixedSizeListArray:
+def to_column(matrix: NDArray[np.floating[Any]]) -> pa.FixedSizeListArray:
     """The rows of a matrix (rows, width) as fixed-size lists of float32."""
     values = np.ascontiguousarray(matrix, np.float32).reshape(-1)
     return pa.FixedSizeListArray.from_arrays(pa.array(values), matrix.shape[1])

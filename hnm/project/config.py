@@ -91,6 +91,39 @@ class ColumnConfig(Config):
     tests: Annotated[tuple[str | dict[str, Any], ...], Field(description="tests of this column")] = ()
 
 
+class KeysBySql(Config):
+    """Keys that a changed input touches, as a query."""
+
+    sql: Annotated[
+        str,
+        Field(
+            description="a query for the touched keys; it may read the inputs, and `changed`: the unique keys of the "
+            "input's rows that were inserted, changed or deleted"
+        ),
+    ]
+
+
+class IncrementalConfig(Config):
+    """How a stage is brought up to date: rows of the touched keys are made anew, all others stay."""
+
+    key: Annotated[str | tuple[str, ...], Field(description="column or columns by which output rows are replaced")]
+    inputs: Annotated[
+        dict[str, str | tuple[str, ...] | KeysBySql],
+        Field(
+            description="by input: its column or columns that hold the key (then only rows of touched keys are read), "
+            "or `{sql: ...}`; a change of an input that is not listed rebuilds the stage in full"
+        ),
+    ]
+    on_schema_change: Annotated[
+        Literal["fail", "append_new_columns", "rebuild"],
+        Field(description="what to do when the new rows have other columns than the old ones"),
+    ] = "fail"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (self.key,) if isinstance(self.key, str) else self.key
+
+
 class StageConfig(Config):
     """One stage: one table (or model) of the stage's name."""
 
@@ -111,6 +144,10 @@ class StageConfig(Config):
     ] = None
     unique_key: Annotated[
         str | tuple[str, ...] | None, Field(description="column or columns that identify a row; tested")
+    ] = None
+    incremental: Annotated[
+        IncrementalConfig | None,
+        Field(description="how changed inputs are followed; left out: built in full each time"),
     ] = None
     enabled: Annotated[bool | str, Field(description="false or a template that is false: the stage does not exist")] = (
         True

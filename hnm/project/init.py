@@ -111,11 +111,11 @@ def _sources(source: SourceSpec, clicks: Path | None) -> str | None:
             }
         )
     for entry in declared:
-        entry["options"] = {**entry.get("options", {}), "on_bad_rows": "refuse"}
+        entry["options"] = {**entry.get("options", {}), "on_bad_rows": "quarantine"}
     body = yaml.safe_dump({"sources": declared, "stages": stages}, sort_keys=False, allow_unicode=True)
     head = (
         "# Where the data comes from: the only file that differs from one project to the next.\n"
-        "# on_bad_rows: `refuse` stops at malformed rows and shows them; `quarantine` sets them aside, counted.\n"
+        "# on_bad_rows: `quarantine` sets malformed rows aside, counted, in _hnm.quarantine; `refuse` stops at them.\n"
     )
     return head + body
 

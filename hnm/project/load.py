@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hnm.errors import Location, ProjectError, nearest
-from hnm.project.config import PipelineFile, ProjectConfig, SourceConfig, StageConfig
+from hnm.project.config import KeysBySql, PipelineFile, ProjectConfig, SourceConfig, StageConfig
 from hnm.project.data_tests import declared_tests
 from hnm.project.manifest import Call, Manifest, Node, SqlText
 from hnm.project.templating import Rendering, Templates
@@ -115,6 +115,20 @@ class _Loader:
                     raise ProjectError(
                         f"{node.name} reads the unknown {kind} {name!r}", where=where, hint=nearest(name, self.nodes)
                     )
+            self._check_incremental(node)
+
+    def _check_incremental(self, node: Node) -> None:
+        """Every input that `incremental` names is one, and its rows can be told apart."""
+        config = node.config.incremental
+        inputs = node.work.inputs if isinstance(node.work, Call) else {name: name for name in node.depends_on}
+        for name, how in config.inputs.items() if config else ():
+            if name not in inputs:
+                hint = nearest(name, inputs) or f"it reads {', '.join(inputs)}"
+                what = f"{node.name}: `incremental` names the unknown input {name!r}"
+                raise ProjectError(what, where=node.where, hint=hint)
+            if isinstance(how, KeysBySql) and not self.nodes[inputs[name]].config.key:
+                what = f"{node.name}: `incremental` cannot tell the rows of {name!r} apart"
+                raise ProjectError(what, where=node.where, hint=f"give {inputs[name]!r} a `unique_key`")
 
     def _add(self, node: Node) -> None:
         for test in node.tests:

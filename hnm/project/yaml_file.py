@@ -11,7 +11,17 @@ from hnm.errors import Location, ProjectError
 
 KeyPath = tuple[str | int, ...]
 
-_Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+MOST_VALUES = 100_000
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc] # chosen at run time
+    """YAML's safe loader; a value that cannot be read, such as the date 2020-13-45, is an error with a place."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except ValueError as error:
+            raise yaml.MarkedYAMLError(problem=str(error), problem_mark=node.start_mark) from None
 
 
 @dataclass
@@ -33,12 +43,15 @@ class YamlFile:
 def read_yaml(path: Path) -> YamlFile:
     """Read one YAML document.
 
-    Raises ProjectError for a missing file, text that is not UTF-8, broken YAML, and keys that stand twice.
+    Raises ProjectError for a missing file, text that is not UTF-8, broken YAML, keys that stand twice, and aliases that
+    contain themselves or multiply without end.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ProjectError(f"{path.name} is missing", where=Location(path), hint="`hnm init DIR` makes one") from None
+    except OSError as error:
+        raise ProjectError(f"cannot read {path.name}", where=Location(path), why=error.strerror) from None
     except UnicodeDecodeError as error:
         raise ProjectError(f"{path.name} is not UTF-8 text", where=Location(path), why=str(error)) from None
     loader = _Loader(text)
@@ -48,6 +61,8 @@ def read_yaml(path: Path) -> YamlFile:
         if node is not None:
             for keys, child in _walk(node, (), path):
                 file.places[keys] = _location(path, child.start_mark)
+                if len(file.places) > MOST_VALUES:
+                    raise ProjectError(f"{path.name} is too large", where=file.places[keys[:1]])
             file.data = loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -58,6 +73,10 @@ def read_yaml(path: Path) -> YamlFile:
         ) from None
     except yaml.YAMLError as error:
         raise ProjectError(f"{path.name} is not valid YAML: {error}", where=Location(path)) from None
+    except RecursionError:
+        raise ProjectError(
+            f"{path.name} is nested too deep", where=Location(path), hint="does an alias (*name) contain itself?"
+        ) from None
     finally:
         loader.dispose()
     return file

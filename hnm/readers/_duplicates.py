@@ -14,7 +14,8 @@ MAX_LINES = 2**40
 class Duplicates:
     """The keys of a table that were read, and where each stood first.
 
-    Memory: a digest of 8 bytes and a place per row, about 150 bytes with Python's overhead, twice that for judgments.
+    Memory: a digest of 8 bytes and a place per row: 100 to 150 bytes with Python's overhead, for
+    judgments up to twice that.
     The chance that two different keys of ten million are taken for one is below 1 in 100,000.
     """
 

@@ -105,11 +105,12 @@ def class_members(owner: type, qualified: str) -> Iterator[Member]:
 
 
 def docstring(item: object) -> str | None:
-    """The object's own docstring, not one inherited from its class."""
+    """The object's own docstring, not one inherited from its class; without what a UTF-8 table cannot hold."""
     doc = getattr(item, "__doc__", None)
     if not isinstance(doc, str) or (not isinstance(item, type) and doc == type(item).__doc__):
         return None
-    return ADDRESS.sub("", inspect.cleandoc(doc))
+    storable = doc.replace("\0", "").encode("utf-8", "replace").decode()
+    return ADDRESS.sub("", inspect.cleandoc(storable))
 
 
 class Elided:
@@ -169,7 +170,7 @@ def main(package: str, output: Path) -> None:
                 named[id(item)] = (kind, name, item)
     rows = [facts(kind, name, item) for kind, name, item in sorted(named.values(), key=lambda member: member[1])]
     summary = {"modules": len(modules), "failed_modules": failed}
-    with output.open("w", encoding="utf-8", errors="surrogatepass") as file:
+    with output.open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(row) + "\n" for row in (*filter(None, rows), summary))
 
 

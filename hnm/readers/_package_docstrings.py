@@ -57,6 +57,8 @@ QUIET = {
     "TRANSFORMERS_OFFLINE": "1",
 }
 LOG_CHARACTERS = 300
+CACHE = Path("target", "cache", "api_reference")
+"""In the project's folder."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def extract(packages: Sequence[str], time_limit_seconds: float, context: Context
     """The docstrings of `packages`, in their order, from the cache or from up to two child processes at once."""
     from filelock import FileLock
 
-    folder = context.root / "target" / "cache" / "api_reference"
+    folder = context.root / CACHE
     folder.mkdir(parents=True, exist_ok=True)
     with (
         FileLock(folder / ".lock"),
@@ -104,6 +106,7 @@ def extract(packages: Sequence[str], time_limit_seconds: float, context: Context
 
 
 def _cached(package: str, time_limit_seconds: float, folder: Path) -> Extraction:
+    """One package's extraction. Failures are kept like successes, so that all tables see the same packages."""
     key = hashlib.sha256(json.dumps([versions([package]), time_limit_seconds]).encode()).hexdigest()[:16]
     file = folder / f"{package}-{key}.jsonl"
     if not file.exists():
@@ -117,6 +120,8 @@ def _cached(package: str, time_limit_seconds: float, folder: Path) -> Extraction
     *facts, summary = map(json.loads, file.read_text(encoding="utf-8").splitlines())
     if "error" in summary:
         return Extraction(package, summary["error"])
+    if not summary["modules"]:
+        return Extraction(package, summary["failed_modules"][package])
     return Extraction(package, None, summary["modules"], summary["failed_modules"], facts)
 
 

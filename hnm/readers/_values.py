@@ -48,7 +48,7 @@ def identifier(value: object) -> str:
         raise BadValueError("is missing")
     if not isinstance(value, str):
         # The value itself is left out of the message: it may be a session's id.
-        raise BadValueError(f"is a {type(value).__name__}, neither a string nor a whole number")
+        raise BadValueError(f"is of type {type(value).__name__}, neither a string nor a whole number")
     if not value.strip():
         raise BadValueError("is blank")
     return clean(value)
@@ -64,7 +64,7 @@ def text(value: object) -> str:
     if missing(value):
         return ""
     if not isinstance(value, str):
-        raise BadValueError(f"is a {type(value).__name__}, not a string")
+        raise BadValueError(f"is of type {type(value).__name__}, not a string")
     return clean(value)
 
 

@@ -116,6 +116,9 @@ def api_reference(inputs: Inputs, params: APIReferenceParams, context: Context) 
 
 def _report(extractions: list["Extraction"], context: Context) -> None:
     """Say and record what was read and what was left out."""
+    from hnm.readers._package_docstrings import CACHE
+
+    again = f"to read them again, remove {CACHE.as_posix()}"
     left_out = {extraction.package: extraction.error for extraction in extractions if extraction.error}
     for package, error in left_out.items():
         context.note(f"{package} is left out: {error}")
@@ -123,8 +126,10 @@ def _report(extractions: list["Extraction"], context: Context) -> None:
         raise SourceError(
             "no package could be read",
             why="; ".join(f"{package}: {error}" for package, error in left_out.items()),
-            hint="install one of the packages, or name others in `packages`",
+            hint=f"install one of the packages or name others in `packages`; {again}",
         )
+    if left_out:
+        context.note(again)
     context.record(
         left_out=left_out,
         objects={extraction.package: len(extraction.facts) for extraction in extractions},

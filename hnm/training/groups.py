@@ -36,7 +36,12 @@ from usable semi join taken using (query_id, positive_id)
 order by group_order, query_id, positive_id, negative_order, negative_id, strategy
 """
 )
-_PAIRS = "select count(distinct (query_id, positive_id)) from triplets"
+_PAIRS = """
+select
+    count(distinct (query_id, positive_id)) as every,
+    count(distinct (query_id, positive_id)) filter (list_contains($strategies, strategy)) as usable
+from triplets
+"""
 _ROWS_AT_ONCE = 1_024
 
 
@@ -80,10 +85,9 @@ def groups(
     A pair of query and positive without any negative of the wanted strategies gives no group and costs no budget.
     Texts are cut far beyond what `max_length` tokens can hold. Memory: one group; DuckDB sorts within its limit.
     """
-    wanted = sorted({strategy for share in shares for strategy in share.strategies})
     values = {
         "seed": str(seed),
-        "strategies": wanted,
+        "strategies": _strategies(shares),
         "max_groups": max_groups,
         "characters": max_length * CHARACTERS_PER_TOKEN,
     }
@@ -92,9 +96,10 @@ def groups(
         yield _group(list(members), shares, tally)
 
 
-def count_pairs(inputs: Inputs) -> int:
-    """Pairs of query and positive in `triplets`, with or without a negative of the wanted strategies."""
-    return int(inputs.table(_PAIRS).column(0)[0].as_py())
+def count_pairs(inputs: Inputs, shares: Sequence[Share]) -> tuple[int, int]:
+    """How many pairs of query and positive `triplets` has, and how many of them have a negative that a share takes."""
+    row = inputs.table(_PAIRS, {"strategies": _strategies(shares)}).to_pylist()[0]
+    return row["every"], row["usable"]
 
 
 def missing_strategies(inputs: Inputs, shares: Sequence[Share]) -> list[str]:
@@ -110,7 +115,11 @@ def missing_strategies(inputs: Inputs, shares: Sequence[Share]) -> list[str]:
                 why=f"there are: {', '.join(sorted(known))}",
                 hint=nearest(share.strategies[0], known),
             )
-    return sorted({strategy for share in shares for strategy in share.strategies} - known)
+    return [strategy for strategy in _strategies(shares) if strategy not in known]
+
+
+def _strategies(shares: Sequence[Share]) -> list[str]:
+    return sorted({strategy for share in shares for strategy in share.strategies})
 
 
 def _group(rows: list[Mapping[str, Any]], shares: Sequence[Share], tally: Tally) -> Group:

@@ -118,7 +118,7 @@ def _best(scores: "NDArray[np.float32]", top_k: int) -> "NDArray[np.int64]":
 
     from hnm.retrieval import topk
 
-    found = np.flatnonzero(scores)
+    found = np.flatnonzero(scores > 0)
     bits = scores[found].view(np.int32).astype(np.int64)
     keys: NDArray[np.int64] = topk.select(topk.pack(bits[None, :], found), top_k)[0]
     return keys

@@ -1,13 +1,14 @@
 """A collection as a BEIR folder: `corpus.jsonl`, `queries.jsonl`, `qrels/SPLIT.tsv` (arXiv 2104.08663)."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from hnm.errors import HnmError
 from hnm.writers._aside import aside
+from hnm.writers._rows import rows_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,19 +26,14 @@ def write_beir(
 ) -> None:
     """Write the three tables, in the order of their rows. Judgments without a split go to `qrels/test.tsv`.
 
-    `folder` must be new or empty; it appears when all is written. Memory: a batch. Raises HnmError when an id or a split
-    cannot stand in a TSV file, when `metadata` is not JSON, and when writing fails.
+    `folder` must be new or empty; it appears when all is written. Memory: a batch. Raises HnmError when an id cannot
+    stand in a TSV file or a split in a file's name, when `metadata` is not JSON, and when writing fails.
     """
     with aside(folder) as written:
         written.mkdir()
-        _write_objects(written / "corpus.jsonl", map(_document, _rows(corpus)))
-        _write_objects(written / "queries.jsonl", map(_query, _rows(queries)))
-        _write_qrels(written / "qrels", _rows(judgments))
-
-
-def _rows(batches: Iterable["pa.RecordBatch"]) -> Iterator[dict[str, Any]]:
-    for batch in batches:
-        yield from batch.to_pylist()
+        _write_objects(written / "corpus.jsonl", map(_document, rows_of(corpus)))
+        _write_objects(written / "queries.jsonl", map(_query, rows_of(queries)))
+        _write_qrels(written / "qrels", rows_of(judgments))
 
 
 def _document(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hnm.errors import HnmError
 from hnm.writers._aside import aside
+from hnm.writers._rows import rows_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -19,7 +20,7 @@ def write_qrels(path: Path, judgments: Iterable["pa.RecordBatch"]) -> None:
     """
     _write_lines(
         path,
-        (f"{_word('query_id', row)} 0 {_word('doc_id', row)} {row['grade']}" for row in _rows(judgments)),
+        (f"{_word('query_id', row)} 0 {_word('doc_id', row)} {row['grade']}" for row in rows_of(judgments)),
     )
 
 
@@ -31,7 +32,7 @@ def write_run(path: Path, candidates: Iterable["pa.RecordBatch"]) -> None:
     Memory: a batch, and a rank and a score per query. Raises HnmError for ids with white space, several retrievers,
     ranks out of order, scores that are not finite, and when writing fails.
     """
-    _write_lines(path, _run_lines(_rows(candidates)))
+    _write_lines(path, _run_lines(rows_of(candidates)))
 
 
 def _run_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
@@ -57,12 +58,7 @@ def _run_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         if not isfinite(score):
             raise HnmError(f"query {query_id!r}: the score of {doc_id!r} is not a finite number of 32 bits")
         last[query_id] = (rank, score)
-        yield f"{query_id} Q0 {doc_id} {rank} {score} {tag}"
-
-
-def _rows(batches: Iterable["pa.RecordBatch"]) -> Iterator[dict[str, Any]]:
-    for batch in batches:
-        yield from batch.to_pylist()
+        yield f"{query_id} Q0 {doc_id} {rank} {score!s} {tag}"
 
 
 def _word(name: str, row: Mapping[str, Any]) -> str:

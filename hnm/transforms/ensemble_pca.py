@@ -1,0 +1,146 @@
+"""The ensemble's principal components: fitted here, applied by `ensemble`."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from hnm.context import Context
+from hnm.errors import StageError, nearest
+from hnm.inputs import Inputs
+from hnm.transform import Params, transform
+from hnm.transforms._fusion import Fusion, open_fusion
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_FIT_ON = {"documents": "kind = 'document'", "queries": "kind = 'query'", "both": "true"}
+
+
+class EnsemblePcaParams(Params):
+    """`weights`: by input name, 1 where none is given; only their ratios count.
+
+    `variance`: share of the variance that the kept components explain; 1 drops only the directions in which the rows
+    do not vary, null keeps the full width. `center`: subtract the mean first.
+    `fit_on`: which texts are looked at; `sample`: at most so many of them, chosen by a hash of their id and `seed`.
+    """
+
+    weights: dict[str, Weight] = Field(default_factory=dict)
+    variance: float | None = Field(default=0.95, gt=0, le=1)
+    center: bool = True
+    fit_on: Literal["documents", "queries", "both"] = "documents"
+    sample: int | None = Field(default=None, ge=1)
+    seed: int = 0
+
+
+@transform(params=EnsemblePcaParams, inputs=None, packages=("numpy",))
+def ensemble_pca(inputs: Inputs, params: EnsemblePcaParams, context: Context) -> Iterator["pa.RecordBatch"]:
+    """Principal components of the weighted concatenation of unit vectors (arXiv 2505.18366: 95 % of the variance).
+
+    With u_j the unit vector of model j, w_j its weight and W the sum of weights, a text's fused vector
+    is x = concat_j(sqrt(w_j / W) u_j), so that x·y = sum_j (w_j / W) cos_j(x, y), the weighted mean of their cosines.
+    Of the covariance of x (second moments about zero when not `center`) the eigenvectors of largest eigenvalues are
+    kept. Each has its largest entry (by absolute value) positive.
+
+    Inputs: tables of embeddings (kind, id, text_hash, vector) under any names.
+    Output: component, explained_variance_ratio, vector (float32), layout. Rows 1..k hold the components with the
+    scaling folded in, row 0 the mean of the unscaled concatenation c = concat_j(u_j) (zeros when not `center`): the
+    projection of a text is P (c - mean), which needs no weights. `layout` names the inputs and their widths in order.
+
+    Texts whose vectors are all zero (blank ones) are left out. Memory: width x width numbers and one batch.
+    Raises StageError for weights that do not fit the inputs, tables with different rows, and no text to fit on.
+    """
+    import numpy as np
+
+    fusion = open_fusion(inputs, list(inputs.tables))
+    scale = _scale(fusion, params.weights)
+    count, mean, moments = _moments(fusion, params, context)
+    if not params.center:
+        mean = np.zeros(fusion.width)
+    covariance = (moments - np.outer(mean, mean)) * np.outer(scale, scale)
+    ratios, directions = _principal(covariance)
+    kept = _components_to_keep(ratios, params.variance)
+    context.record(fitted_on=count, width=fusion.width, components=kept, explained_variance=float(ratios[:kept].sum()))
+    yield _batch(fusion.layout, mean, ratios[:kept], directions[:kept] * scale)
+
+
+def _scale(fusion: Fusion, weights: dict[str, float]) -> "NDArray[np.float64]":
+    """sqrt(w_j / W) for each column of a wide row."""
+    import numpy as np
+
+    unknown = sorted(weights.keys() - set(fusion.names))
+    if unknown:
+        hint = nearest(unknown[0], fusion.names) or f"inputs: {', '.join(fusion.names)}"
+        raise StageError(f"there is a weight for {unknown[0]!r}, which is no input", hint=hint)
+    by_model = np.array([weights.get(name, 1.0) for name in fusion.names])
+    if by_model.sum() == 0:
+        raise StageError("all weights of the ensemble are zero", hint="give at least one model a positive weight")
+    return np.repeat(np.sqrt(by_model / by_model.sum()), fusion.widths)
+
+
+def _moments(
+    fusion: Fusion, params: EnsemblePcaParams, context: Context
+) -> tuple[int, "NDArray[np.float64]", "NDArray[np.float64]"]:
+    """Over the rows to fit on: how many, their mean, and the mean of their outer products; of wide rows, unscaled."""
+    import numpy as np
+
+    count, total, products = 0, np.zeros(fusion.width), np.zeros((fusion.width, fusion.width))
+    by_hash = f"md5('{params.seed}:' || kind || ':' || id)"
+    batches = fusion.rows(
+        _FIT_ON[params.fit_on], order_by=by_hash if params.sample else "kind, id", limit=params.sample
+    )
+    with context.progress("fitting the ensemble", params.sample, "texts") as advance:
+        for batch in batches:
+            wide = fusion.wide(batch)
+            wide = wide[wide.any(axis=1)]
+            count += len(wide)
+            total += wide.sum(axis=0)
+            products += wide.T @ wide
+            advance(batch.num_rows)
+    if count == 0:
+        raise StageError(
+            "there is nothing to fit the ensemble on", why=f"no vector that is not zero among the {params.fit_on}"
+        )
+    return count, total / count, products / count
+
+
+def _principal(covariance: "NDArray[np.float64]") -> tuple["NDArray[np.float64]", "NDArray[np.float64]"]:
+    """Shares of the variance, largest first, and the eigenvectors as rows, each with its largest entry positive."""
+    import numpy as np
+
+    values, vectors = np.linalg.eigh(covariance)
+    values, rows = np.clip(values[::-1], 0, None), vectors.T[::-1]
+    # Rounded, so that of two entries as large as each other the first counts, whatever the last bits say.
+    largest = rows[np.arange(len(rows)), np.abs(rows).round(6).argmax(axis=1)]
+    return values / max(values.sum(), np.finfo(float).tiny), rows * np.sign(largest)[:, None]
+
+
+def _components_to_keep(ratios: "NDArray[np.float64]", variance: float | None) -> int:
+    """The smallest number of leading components that explains the share `variance`; at least one."""
+    import numpy as np
+
+    if variance is None:
+        return len(ratios)
+    varying = int((ratios > ratios[0] * len(ratios) * np.finfo(float).eps).sum())
+    reaching = 1 + int(np.searchsorted(np.cumsum(ratios), variance)) if variance < 1 else varying
+    return max(1, min(reaching, varying))
+
+
+def _batch(
+    layout: str, mean: "NDArray[np.float64]", ratios: "NDArray[np.float64]", components: "NDArray[np.float64]"
+) -> "pa.RecordBatch":
+    import numpy as np
+    import pyarrow as pa
+
+    from hnm.models.vectors import to_column
+
+    columns = {
+        "component": pa.array(range(len(components) + 1), pa.int32()),
+        "explained_variance_ratio": pa.array([None, *ratios], pa.float64()),
+        "vector": to_column(np.vstack([mean, components]).astype(np.float32)),
+        "layout": pa.repeat(layout, len(components) + 1),
+    }
+    return pa.record_batch(list(columns.values()), names=list(columns))

@@ -1,0 +1,175 @@
+"""Transform: first-stage lists in the order of a cross-encoder."""
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from hnm.context import Advance, Context
+from hnm.errors import StageError
+from hnm.inputs import Inputs
+from hnm.models.resolve import model_files, model_identity
+from hnm.transform import Params, transform
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from sentence_transformers import CrossEncoder
+
+PAIRS_AT_ONCE = 8_192
+"""Pairs sorted by length together, so that a batch holds pairs of like length; also what a kill can cost."""
+CALL_BATCHES = 4
+"""Batches per call of the model, between which progress is shown."""
+
+_PAIRS = """
+with listed as (
+    select query_id, doc_id, row_number() over (partition by query_id order by rank, doc_id) as place
+    from first_stage where list_contains($query_ids, query_id)
+)
+select
+    query_id, doc_id, place,
+    left(queries.text, $characters) as query, left(documents.text, $characters) as document
+from listed
+left join (select id, text from texts where kind = 'query') as queries on queries.id = query_id
+left join (select id, text from texts where kind = 'document') as documents on documents.id = doc_id
+where place <= $depth
+order by query_id, place
+"""
+_MALFORMED = """
+select query_id, count(distinct retriever) as retrievers from first_stage group by query_id
+having count(distinct retriever) > 1 or count(*) <> count(distinct doc_id)
+order by query_id limit 1
+"""
+_COUNTED = "select query_id, least(count(*), $depth) as pairs from first_stage group by query_id order by query_id"
+
+
+class RerankParams(Params):
+    """`name`: what the result's `retriever` is called. `model`: a bundled model, a folder relative to the project, or a
+    hub's model; left out when the stage has an input `model`. `depth`: documents of each list that are scored and kept.
+    `max_length`: tokens of query and document together; as in training.
+    """
+
+    name: str = Field(min_length=1)
+    model: str | None = Field(default=None, min_length=1)
+    depth: int = Field(default=50, ge=1)
+    batch_size: int = Field(default=32, ge=1)
+    max_length: int = Field(default=256, ge=8)
+
+
+def _identity(params: RerankParams) -> dict[str, str]:
+    return model_identity(params.model) if params.model else {}
+
+
+def _files(params: RerankParams, root: Path) -> list[Path]:
+    return model_files(params.model, root) if params.model else []
+
+
+@transform(
+    params=RerankParams,
+    inputs=("first_stage", "texts"),
+    optional_inputs=("model",),
+    scope="key",
+    packages=("sentence-transformers", "transformers", "torch"),
+    version_by=("query_id", "doc_id", "retriever", "rank"),
+    files=_files,
+    identity=_identity,
+)
+def rerank(inputs: Inputs, params: RerankParams, context: Context) -> Iterator["pa.RecordBatch"]:
+    """The first `depth` documents of each query's first-stage list, ordered by a cross-encoder's score.
+
+    Inputs: first_stage(query_id, doc_id, retriever, rank) of one retriever, texts(kind, id, text), and optionally `model`,
+    a trained model. Output: (query_id, doc_id, retriever, rank, score), `score` the logit, higher is better, equal ones in
+    the first stage's order. No document enters a list that the first stage left out.
+
+    Scored lists go to part files in the stage's work folder, and a run after a kill goes on from there. Memory: the model
+    and 8,192 pairs of texts, cut far beyond `max_length`.
+
+    Raises StageError when lists are mixed or a text is missing, ModelError when the model cannot be had or cannot rank.
+    """
+    from hnm.retrieval import candidates
+
+    _refuse_malformed(inputs)
+    yield candidates.empty()
+    lists = inputs.table(_COUNTED, {"depth": params.depth}).to_pylist()
+    if not lists:
+        return
+    model = _model(inputs, params, context)
+    parts = context.workdir / "reranked"
+    parts.mkdir(parents=True, exist_ok=True)
+    total, started, scored = sum(row["pairs"] for row in lists), time.monotonic(), 0
+    with context.progress(f"reranking by {params.name}", total, "pairs") as advance:
+        step = max(1, PAIRS_AT_ONCE // params.depth)
+        for first in range(0, len(lists), step):
+            part = parts / f"{first:09d}.arrow"
+            batch = _read(part)
+            if batch is None:
+                query_ids = [row["query_id"] for row in lists[first : first + step]]
+                batch = _reranked(inputs, query_ids, model, params, context, advance)
+                scored += batch.num_rows
+                _write(part, batch)
+            else:
+                advance(batch.num_rows)
+            yield batch
+    _record(params, context, total, scored, time.monotonic() - started)
+
+
+def _refuse_malformed(inputs: Inputs) -> None:
+    for row in inputs.table(_MALFORMED).to_pylist():
+        mixed = row["retrievers"] > 1
+        raise StageError(
+            f"first_stage: query {row['query_id']!r} has "
+            + ("lists of several retrievers" if mixed else "a document twice"),
+            hint="give the stage one list per query, for example with `where retriever = 'bm25'`",
+        )
+
+
+def _model(inputs: Inputs, params: RerankParams, context: Context) -> "CrossEncoder":
+    from hnm.models.cross_encoder import load_cross_encoder, open_cross_encoder
+    from hnm.models.device import limit_threads
+
+    trained = "model" in inputs
+    if trained == (params.model is not None):
+        raise StageError(
+            f"{context.stage}: {'two models' if trained else 'no model'} to rerank with",
+            hint="give either the input `model` (a stage) or the parameter `model` (a name)",
+        )
+    limit_threads(context.settings)
+    if params.model is None:
+        return open_cross_encoder(inputs.model("model"), context.settings, params.max_length)
+    return load_cross_encoder(params.model, context.root, context.settings, params.max_length)
+
+
+def _reranked(
+    inputs: Inputs, query_ids: list[str], model: "CrossEncoder", params: RerankParams, context: Context, advance: Advance
+) -> "pa.RecordBatch":
+    """The reranked lists of some queries."""
+    import numpy as np
+    import pyarrow as pa
+
+    from hnm.models.cross_encoder import CHARACTERS_PER_TOKEN
+    from hnm.retrieval import candidates
+
+    characters = params.max_length * CHARACTERS_PER_TOKEN
+    rows = inputs.table(_PAIRS, {"query_ids": query_ids, "depth": params.depth, "characters": characters})
+    for column, kind in (("query", "query"), ("document", "document")):
+        missing = rows.filter(rows.column(column).is_null())
+        if missing.num_rows:
+            what = missing.column(f"{'query' if kind == 'query' else 'doc'}_id")[0].as_py()
+            raise StageError(f"texts: {kind} {what!r} has no text", hint="texts must have every query and document")
+    scores = _scores(rows, model, params, context, advance)
+    places = rows.column("place").to_numpy()
+    queries = np.unique(rows.column("query_id").to_numpy(zero_copy_only=False), return_inverse=True)[1]
+    order = np.lexsort((places, -scores, queries))
+    # Rows came by query and place, so the places as they stand are the ranks of the rows in their new order.
+    return pa.record_batch(
+        [
+            rows.column("query_id").combine_chunks(),
+            rows.column("doc_id").combine_chunks().take(pa.array(order)),
+            pa.repeat(params.name, rows.num_rows),
+            pa.array(places, pa.int32()),
+            pa.array(scores[order], pa.float32()),
+        ],
+        schema=candidates.SCHEMA,
+    )

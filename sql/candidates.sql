@@ -1,0 +1,6 @@
+-- One row per query, document and retriever that returned it: all retrievers' lists, and the random documents.
+{%- for retriever in var('retrievers') + ['random'] %}
+{{ 'union all' if not loop.first }}
+select query_id, doc_id, '{{ retriever }}' as retriever, rank, score
+from {{ ref('candidates_' ~ retriever) }}
+{%- endfor %}

@@ -1,0 +1,5 @@
+{# Sum of 1 / (k + rank) over the columns rank_<retriever>; a null rank adds nothing. Cormack, Clarke and Büttcher,
+   "Reciprocal Rank Fusion outperforms Condorcet and individual Rank Learning Methods", SIGIR 2009 (k = 60). #}
+{% macro reciprocal_rank_fusion(retrievers, k) -%}
+{% for retriever in retrievers %}coalesce(1 / ({{ k }} + rank_{{ retriever }}), 0){{ ' + ' if not loop.last }}{% endfor %}
+{%- endmacro %}

@@ -1,0 +1,13 @@
+{# The dual criterion of arXiv 2505.18366: a hard negative is closer to the query than the positive is, and closer to the
+   query than to the positive. Of those, the closest to the query come first. #}
+{% macro rule_dual_criterion(strategy) -%}
+{{ outcome(
+    strategy,
+    considers='agreement > 0',
+    reasons={
+        'not_closer_to_query_than_positive': 'not condition_1',
+        'not_closer_to_query_than_to_positive': 'not condition_2',
+    },
+    order='d_query_doc',
+) }}
+{%- endmacro %}

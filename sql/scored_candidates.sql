@@ -1,0 +1,100 @@
+-- One row per query, positive and candidate: what every retriever says of the candidate, and how the three lie to each
+-- other. Candidates are all documents that any retriever returned for the query, and its random documents.
+--
+-- rank_*, score_*: null where the retriever did not return the document. agreement: how many retrievers did (random ones
+-- do not count). rrf: reciprocal rank fusion. Distances are cosine distances of ensemble vectors, and fused_score is the
+-- cosine of query and document. lexical_overlap: Jaccard index of the words of query and document. is_known_positive: the
+-- candidate is a positive of the query, this one or another. is_positive_copy: its text is that of one of them.
+--
+-- Vectors are compared as lists: DuckDB copies fixed-size arrays through joins number by number, at ten times the cost.
+{%- set retrievers = var('retrievers') %}
+with pooled as (
+    select
+        query_id,
+        doc_id,
+        {%- for retriever in retrievers + ['random'] %}
+        min(rank) filter (retriever = '{{ retriever }}') as rank_{{ retriever }},
+        {%- endfor %}
+        {%- for retriever in retrievers %}
+        max(score) filter (retriever = '{{ retriever }}') as score_{{ retriever }},
+        {%- endfor %}
+        (count(*) filter (retriever <> 'random'))::integer as agreement,
+    from {{ ref('candidates') }}
+    where query_id in (select query_id from {{ ref('positives') }})
+    group by query_id, doc_id
+),
+
+documents as (
+    select id as doc_id, vector::float[] as vector, normalized_hash, {{ words('text') }} as words
+    from {{ ref('ensemble') }} as ensemble
+    join {{ ref('texts') }} as texts using (kind, id)
+    where kind = 'document'
+),
+
+questions as (
+    select id as query_id, vector::float[] as vector, {{ words('text') }} as words
+    from {{ ref('ensemble') }} as ensemble
+    join {{ ref('texts') }} as texts using (kind, id)
+    where kind = 'query'
+),
+
+known_positives as (
+    select query_id, doc_id
+    from {{ ref('positives') }}
+    {%- if var('protect_judged_positives', false) %}
+    union
+    select query_id, doc_id
+    from {{ ref('judgments') }}
+    where grade >= {{ var('min_grade', 1) }}
+    {%- endif %}
+),
+
+positive_texts as (
+    select distinct query_id, normalized_hash
+    from known_positives
+    join documents using (doc_id)
+),
+
+pairs as (
+    select
+        query_id,
+        doc_id as positive_id,
+        split,
+        questions.vector as query_vector,
+        questions.words as query_words,
+        documents.vector as positive_vector,
+        {{ cosine_distance('questions.vector', 'documents.vector') }} as d_query_positive,
+    from {{ ref('positives') }}
+    join questions using (query_id)
+    join documents using (doc_id)
+    where positive_rank <= {{ var('positives_per_query', 4) }}
+),
+
+compared as (
+    select
+        pooled.*,
+        positive_id,
+        split,
+        {{ cosine_distance('query_vector', 'documents.vector') }} as d_query_doc,
+        d_query_positive,
+        {{ cosine_distance('positive_vector', 'documents.vector') }} as d_positive_doc,
+        {{ jaccard('query_words', 'documents.words') | indent(8) }} as lexical_overlap,
+        normalized_hash,
+    from pooled
+    join pairs using (query_id)
+    join documents using (doc_id)
+)
+
+select
+    query_id,
+    positive_id,
+    doc_id,
+    split,
+    compared.* exclude (query_id, positive_id, doc_id, split, normalized_hash),
+    (1 - d_query_doc)::float as fused_score,
+    {{ reciprocal_rank_fusion(retrievers, var('rrf_k', 60)) }} as rrf,
+    known_positives.doc_id is not null as is_known_positive,
+    positive_texts.query_id is not null as is_positive_copy,
+from compared
+left join known_positives using (query_id, doc_id)
+left join positive_texts using (query_id, normalized_hash)

@@ -1,0 +1,52 @@
+"""A tiny project that runs, and models small enough to train within a test."""
+
+from pathlib import Path
+from string import ascii_lowercase, digits
+
+import pytest
+from tiny_project import FILES, TinyProject
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> TinyProject:
+    """A real project in a folder of its own: a CSV source, SQL stages, a Python transform of its own, a Lance stage."""
+    project = TinyProject(tmp_path / "tiny")
+    for name, text in FILES.items():
+        project.write(name, text)
+    return project
+
+
+def _save_tiny_bert(folder: Path, architecture: str) -> Path:
+    import torch
+    import transformers
+
+    letters = ascii_lowercase + digits
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters)]
+    tokenizer = transformers.BertTokenizerFast(vocab={token: i for i, token in enumerate(vocabulary)})
+    config = transformers.BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=64,
+        num_labels=1,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = getattr(transformers, architecture)(config)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_cross_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a random BERT with one output, 32 wide, that reads letters and digits."""
+    return _save_tiny_bert(tmp_path_factory.mktemp("tiny-cross-encoder"), "BertForSequenceClassification")
+
+
+@pytest.fixture(scope="session")
+def tiny_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the same BERT without a head."""
+    return _save_tiny_bert(tmp_path_factory.mktemp("tiny-backbone"), "BertModel")

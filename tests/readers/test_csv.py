@@ -1,0 +1,144 @@
+"""CSV files; what all readers share is tested with JSON lines."""
+
+import csv as oracle
+import gzip
+import io
+import json
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hnm.context import Context
+from hnm.errors import SourceError
+from hnm.inputs import Inputs
+from hnm.readers.csv import CsvParams, csv
+
+
+def test_a_corpus_with_mapping_and_metadata(read, tmp_path):
+    (tmp_path / "docs.csv").write_text("id, body ,lang\n1,hello,en\n2,,de\n", encoding="utf-8-sig")
+    options = {"table": "corpus", "path": "docs.csv", "columns": {"doc_id": "id", "text": "body", "title": "lang"}}
+    table, _ = read(csv, **options)
+    assert [tuple(row.values()) for row in table.to_pylist()] == [("1", "en", "hello", "{}"), ("2", "de", "", "{}")]
+    options["columns"] = {"doc_id": "id", "text": "body"}
+    table, context = read(csv, **options, on_bad_rows="quarantine")
+    assert json.loads(table["metadata"][0].as_py()) == {"lang": "en"}
+    assert [(bad.where.line, bad.reason) for bad in context.bad_rows] == [(3, "document with neither title nor text")]
+
+
+def test_metadata_given_as_json_text(read, tmp_path):
+    (tmp_path / "docs.csv").write_text('doc_id,text,metadata\n1,a,"{""url"": ""u""}"\n2,b,\n3,c,{oops\n')
+    table, _ = read(csv, table="corpus", path="docs.csv")
+    expected = ['{"url": "u"}', "{}", '{"metadata": "{oops"}']
+    assert table["metadata"].to_pylist() == expected
+
+
+def test_lines_are_counted_through_line_breaks_in_quotes_and_blank_lines(read, tmp_path):
+    content = 'query_id,text\r\nq1,"two\r\nlines"\r\n\r\nq2, \r\nq3,fine\r\n'
+    (tmp_path / "q.csv").write_bytes(content.encode())
+    table, context = read(csv, table="queries", path="q.csv", on_bad_rows="quarantine")
+    assert table["text"].to_pylist() == ["two\r\nlines", "fine"]
+    assert [(bad.where.line, bad.reason) for bad in context.bad_rows] == [(5, "query without text")]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"q9", "has 1 fields, where the header has 2"),
+        (b"q9,a,b", "has 3 fields, where the header has 2"),
+        (b'q9,"a"b', "broken CSV"),
+        (b"q9,a\rb", "broken CSV"),
+        (b"q9,\xff", "text is not valid Unicode"),
+        (b"q9,a\x00b", "text holds a NUL byte"),
+        (b",a", "query_id is missing"),
+        (b"q1,again", "query_id 'q1' was read before, at"),
+    ],
+)
+def test_bad_rows(read, tmp_path, line, reason):
+    (tmp_path / "q.csv").write_bytes(b"query_id,text\nq1,one\n" + line + b"\nq2,two\n")
+    table, context = read(csv, table="queries", path="q.csv", on_bad_rows="quarantine")
+    assert table["query_id"].to_pylist() == ["q1", "q2"]
+    (bad,) = context.bad_rows
+    assert bad.where.line == 3
+    assert bad.reason.startswith(reason)
+    assert bad.excerpt.strip()
+    assert "\0" not in bad.excerpt
+
+
+def test_a_quote_that_is_never_closed_names_the_line_where_it_opens(read, tmp_path):
+    (tmp_path / "q.csv").write_text('query_id,text\nq1,one\nq2,"two\nq3,three\n')
+    table, context = read(csv, table="queries", path="q.csv", on_bad_rows="quarantine")
+    assert table["query_id"].to_pylist() == ["q1"]
+    assert [bad.where.line for bad in context.bad_rows] == [3]
+    assert context.bad_rows[0].reason == "broken CSV: unexpected end of data"
+
+
+def test_tabs_without_quoting_and_gzip(read, tmp_path):
+    (tmp_path / "q.tsv.gz").write_bytes(gzip.compress(b'query_id\ttext\nq1\tsay "hi\nq2\t5\'2"\n'))
+    table, _ = read(csv, table="queries", path="q.tsv.gz", delimiter="\t", quote="")
+    assert table["text"].to_pylist() == ['say "hi', "5'2\""]
+
+
+def test_impressions(read, tmp_path):
+    (tmp_path / "log.csv").write_text(
+        "sid,query_id,doc_id,position,clicked,dwell_seconds\n8,1,2,1,true,\n8,1,3,2,0,4.5\n"
+    )
+    table, _ = read(csv, table="impressions", path="log.csv", columns={"session_id": "sid"})
+    rows = table.drop_columns(["session_id"]).to_pylist()
+    common = {"query_id": "1", "shown_at": None, "ranker": None}
+    assert rows == [
+        common | {"doc_id": "2", "position": 1, "clicked": True, "dwell_seconds": None},
+        common | {"doc_id": "3", "position": 2, "clicked": False, "dwell_seconds": 4.5},
+    ]
+    assert len(table["session_id"].unique()) == 1
+    assert len(table["session_id"][0].as_py()) == 32
+
+
+def test_an_empty_grade_is_bad_where_the_column_exists(read, tmp_path):
+    (tmp_path / "j.csv").write_text("query_id,doc_id,grade,split\nq,a,2,\nq,b,,dev\n")
+    table, context = read(csv, table="judgments", path="j.csv", on_bad_rows="quarantine")
+    assert table.to_pylist() == [{"query_id": "q", "doc_id": "a", "grade": 2, "split": None}]
+    assert context.bad_rows[0].reason == "grade is missing"
+
+
+@pytest.mark.parametrize("content", ["", "\n\n", "query_id,text\n"])
+def test_empty_files(read, tmp_path, content):
+    (tmp_path / "q.csv").write_text(content)
+    with pytest.raises(SourceError, match="queries is empty"):
+        read(csv, table="queries", path="q.csv")
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [("id,text", "no column 'query_id'"), ("query_id,text,text", "the header names 'text' twice")],
+)
+def test_headers_that_do_not_serve(read, tmp_path, header, message):
+    (tmp_path / "q.csv").write_text(f"{header}\n1,2,3\n")
+    with pytest.raises(SourceError, match=message) as error:
+        read(csv, table="queries", path="q.csv", on_bad_rows="quarantine")
+    assert error.value.where.line == 1
+    assert error.value.hint
+
+
+def test_a_field_of_5_megabytes(read, tmp_path):
+    big = "x" * (5 * 2**20)
+    (tmp_path / "docs.csv").write_text(f"doc_id,text\n1,{big}\n")
+    table, _ = read(csv, table="corpus", path="docs.csv")
+    assert table["text"][0].as_py() == big
+
+
+words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(words.filter(str.strip), min_size=1, max_size=6))
+def test_what_the_standard_writer_writes_is_read_back(tmp_path, texts):
+    buffer = io.StringIO(newline="")
+    writer = oracle.writer(buffer, quoting=oracle.QUOTE_ALL)
+    writer.writerow(["query_id", "text"])
+    writer.writerows(enumerate(texts))
+    (tmp_path / "q.csv").write_bytes(buffer.getvalue().encode())
+    context = Context(stage="queries", root=tmp_path, workdir=tmp_path)
+    table = pa.Table.from_batches(list(csv(Inputs.of(), CsvParams(table="queries", path="q.csv"), context)))
+    assert table["text"].to_pylist() == texts

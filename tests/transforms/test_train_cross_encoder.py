@@ -1,0 +1,208 @@
+"""Training: reproducible, resumable, equal budgets, and a folder that works elsewhere."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pydantic import ValidationError
+from safetensors.numpy import load_file
+
+from hnm.context import Context, Settings
+from hnm.errors import ModelError, StageError
+from hnm.inputs import Inputs
+from hnm.transforms.train_cross_encoder import TrainCrossEncoderParams, train_cross_encoder
+
+COLUMNS = ("query_id", "positive_id", "negative_id", "query", "positive", "negative", "strategy", "weight")
+RECIPE = [{"strategies": ["paper", "fill"], "per_group": 2}, {"strategies": ["random"], "per_group": 2}]
+RANDOM_ONLY = [{"strategies": ["random"], "per_group": 4}]
+
+
+def triplets(queries: int = 24) -> pa.Table:
+    """The positive repeats its query's word; a mined negative shares its first letter; a random one shares nothing."""
+    words = [f"{letter}{number}" for number in range(3) for letter in "abcdefgh"][:queries]
+    rows = []
+    for word in words:
+        for i in range(4):
+            rows.append((word, f"p-{word}", f"r-{word}-{i}", word, f"{word} {word}", f"z{i} y{i}", "random", 1.0))
+            if i < 2:
+                rows.append(
+                    (word, f"p-{word}", f"m-{word}-{i}", word, f"{word} {word}", f"{word[0]}9{i}", "paper", 1.0)
+                )
+    return pa.Table.from_pylist([dict(zip(COLUMNS, row, strict=True)) for row in rows])
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing may catch it."""
+
+
+def train(
+    root: Path,
+    start: Path,
+    name: str = "reranker",
+    stop_after: int | None = None,
+    table: pa.Table | None = None,
+    **params: Any,
+) -> tuple[pa.Table, Context]:
+    defaults: dict[str, Any] = {
+        "model": str(start),
+        "negatives": RECIPE,
+        "groups_per_batch": 4,
+        "learning_rate": 1e-3,
+        "max_length": 32,
+        "checkpoint_steps": 2,
+    }
+    reporter = Counting(stop_after)
+    context = Context(
+        stage=name, root=root, workdir=root / name, settings=Settings(device="cpu", threads=1, precision="fp32"), reporter=reporter
+    )
+    inputs = Inputs.of(triplets=triplets() if table is None else table)
+    batches = list(train_cross_encoder(inputs, TrainCrossEncoderParams(**(defaults | params)), context))
+    assert reporter.steps == reporter.total
+    return pa.Table.from_batches(batches), context
+
+
+class Counting:
+    """Counts steps, and "kills" the training after some."""
+
+    def __init__(self, stop_after: int | None) -> None:
+        self.steps, self.total, self.notes = 0, None, []
+        self._stop_after = stop_after
+
+    def progress(self, description: str, total: int | None, unit: str) -> Any:
+        from contextlib import nullcontext
+
+        self.total = total
+        return nullcontext(self._advance)
+
+    def _advance(self, count: int) -> None:
+        self.steps += count
+        if self._stop_after and self.steps >= self._stop_after:
+            raise Killed
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+
+def weights(context: Context) -> dict[str, Any]:
+    return load_file(context.model_folder / "model.safetensors")
+
+
+def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "bce"])
+def test_training_learns_what_the_groups_show(tmp_path: Path, tiny_cross_encoder: Path, loss: str) -> None:
+    log, context = train(tmp_path, tiny_cross_encoder, loss=loss, epochs=10)
+    losses = log.column("loss").to_pylist()
+    assert np.mean(losses[-6:]) < 0.9 * np.mean(losses[:6])
+    assert log.column("step").to_pylist() == list(range(1, 61))
+    assert log.column("epoch")[-1].as_py() == pytest.approx(10)
+    seconds = log.column("seconds").to_pylist()
+    assert seconds == sorted(seconds)
+    assert context.facts["steps"] == 60
+
+
+def test_the_folder_is_a_cross_encoder_anywhere(tmp_path: Path, tiny_cross_encoder: Path) -> None:
+    from sentence_transformers import CrossEncoder
+
+    _, context = train(tmp_path, tiny_cross_encoder)
+    files = {path.name for path in context.model_folder.iterdir()}
+    assert {"model.safetensors", "config.json", "tokenizer.json", "README.md"} <= files
+    assert not [name for name in files if name.endswith((".bin", ".pt", ".pth", ".pkl"))]
+    model = CrossEncoder(str(context.model_folder), device="cpu")
+    assert (model.num_labels, model.max_seq_length, model.keep_in_fp32_modules) == (1, 32, [])
+    scores = model.predict([("a0", "a0 a0"), ("a0", "z1 y1")])
+    assert scores[0] > scores[1]
+    card = (context.model_folder / "README.md").read_text()
+    assert card.startswith("---\nlibrary_name: sentence-transformers\n")
+    for fact in ("paper or fill: 2, random: 2", context.facts["training_data"], "cross_entropy", "| seed | 0 |"):
+        assert fact in card
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_one_others(tmp_path: Path, tiny_cross_encoder: Path) -> None:
+    first, one = train(tmp_path, tiny_cross_encoder, "one")
+    second, two = train(tmp_path, tiny_cross_encoder, "two", table=triplets().take(list(range(144))[::-1]))
+    assert first.drop_columns("seconds").equals(second.drop_columns("seconds"))
+    assert same(weights(one), weights(two))
+    _, three = train(tmp_path, tiny_cross_encoder, "three", seed=1)
+    assert not same(weights(one), weights(three))
+
+
+@pytest.mark.parametrize("stop_after", [1, 3, 6])
+def test_a_killed_training_goes_on_to_the_same_weights(
+    tmp_path: Path, tiny_cross_encoder: Path, stop_after: int
+) -> None:
+    log, whole = train(tmp_path, tiny_cross_encoder, "whole")
+    with pytest.raises(Killed):
+        train(tmp_path, tiny_cross_encoder, "killed", stop_after=stop_after)
+    checkpoints = tmp_path / "killed" / "checkpoints"
+    assert len(list(checkpoints.glob("checkpoint-*"))) == (stop_after > 2)
+    torn = checkpoints / "checkpoint-5"  # a checkpoint that the kill tore: no state, the last file to be written
+    torn.mkdir(parents=True, exist_ok=True)
+    (torn / "model.safetensors").write_bytes(b"torn")
+    resumed, context = train(tmp_path, tiny_cross_encoder, "killed")
+    assert same(weights(whole), weights(context))
+    assert resumed.drop_columns("seconds").equals(log.drop_columns("seconds"))
+
+
+def test_a_random_recipe_has_the_same_budget(tmp_path: Path, tiny_cross_encoder: Path) -> None:
+    budget = ("groups", "pairs", "steps", "groups_short_of_negatives")
+    _, hard = train(tmp_path, tiny_cross_encoder, "hard", max_groups=10)
+    _, random = train(tmp_path, tiny_cross_encoder, "random", max_groups=10, negatives=RANDOM_ONLY)
+    assert [hard.facts[name] for name in budget] == [random.facts[name] for name in budget] == [10, 50, 3, 0]
+    assert hard.facts["negatives"] == {"paper": 20, "random": 20}
+    assert random.facts["negatives"] == {"random": 40}
+    assert hard.reporter.notes == ["hard: no triplet has the strategy 'fill'"]
+
+
+def test_max_steps_sets_the_budget(tmp_path: Path, tiny_cross_encoder: Path) -> None:
+    log, _ = train(tmp_path, tiny_cross_encoder, max_steps=9)
+    assert log.num_rows == 9
+
+
+def test_a_fresh_head_is_seeded(tmp_path: Path, tiny_backbone: Path) -> None:
+    contexts = [train(tmp_path, tiny_backbone, f"run{i}", seed=i // 2, max_groups=4)[1] for i in range(3)]
+    assert same(weights(contexts[0]), weights(contexts[1]))
+    assert not same(weights(contexts[0]), weights(contexts[2]))
+
+
+@pytest.mark.filterwarnings("ignore:.*lr_scheduler.step.*")
+def test_a_lost_loss_names_its_step(tmp_path: Path, tiny_cross_encoder: Path) -> None:
+    with pytest.raises(StageError, match=r"lost its way at step \d+") as caught:
+        train(tmp_path, tiny_cross_encoder, learning_rate=1e38, warmup_ratio=0)
+    assert "nan" in str(caught.value)
+    assert not (tmp_path / "reranker" / "model").exists()
+
+
+def test_nothing_is_printed(tmp_path: Path, tiny_cross_encoder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    train(tmp_path, tiny_cross_encoder)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_no_triplets_and_unknown_names_are_refused(tmp_path: Path, tiny_cross_encoder: Path) -> None:
+    with pytest.raises(StageError, match="no triplets to train on"):
+        train(tmp_path, tiny_cross_encoder, table=triplets().slice(0, 0))
+    with pytest.raises(StageError, match="did you mean 'random'"):
+        train(tmp_path, tiny_cross_encoder, negatives=[{"strategies": ["randon"], "per_group": 1}])
+    with pytest.raises(ModelError, match="not found"):
+        train(tmp_path, tmp_path / "nowhere")
+
+
+def test_parameters_are_checked() -> None:
+    for wrong in (
+        {"negatives": []},
+        {"negatives": RECIPE, "loss": "mse"},
+        {"negatives": [{"strategies": [], "per_group": 1}]},
+    ):
+        with pytest.raises(ValidationError):
+            TrainCrossEncoderParams(**wrong)
+
+
+def test_bf16_keeps_float32_weights_and_is_said(tmp_path: Path, tiny_cross_encoder: Path) -> None:
+    _, context = train(tmp_path, tiny_cross_encoder, precision="bf16")
+    assert {value.dtype for value in weights(context).values()} == {np.dtype(np.float32)}
+    assert re.search("bf16", context.facts["runs_on"])
