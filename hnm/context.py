@@ -54,6 +54,7 @@ class BadRow:
 
 EXCERPT_CHARACTERS = 200
 SHOWN_BAD_ROWS = 5
+KEPT_BAD_ROWS = 10_000  # all are counted; more are not kept, so that a file of rubbish cannot fill the memory
 
 
 @dataclass
@@ -71,6 +72,7 @@ class Context:
     reporter: Reporter = field(default_factory=SilentReporter)
     facts: dict[str, Any] = field(default_factory=dict)
     bad_rows: list[BadRow] = field(default_factory=list)
+    bad_row_count: int = 0
 
     @property
     def model_folder(self) -> Path:
@@ -92,7 +94,9 @@ class Context:
 
     def bad_row(self, where: Location, reason: str, content: str) -> None:
         """Note a row that cannot be used. Nothing is decided here: see `settle_bad_rows`."""
-        self.bad_rows.append(BadRow(where, reason, content[:EXCERPT_CHARACTERS]))
+        self.bad_row_count += 1
+        if len(self.bad_rows) < KEPT_BAD_ROWS:
+            self.bad_rows.append(BadRow(where, reason, content[:EXCERPT_CHARACTERS]))
 
     def settle_bad_rows(self, policy: BadRows, read: int) -> None:
         """After a source was read: refuse it for its bad rows, or let them go to quarantine, counted and shown.
@@ -102,7 +106,7 @@ class Context:
         """
         if not self.bad_rows or (policy == "quarantine" and read):
             return
-        count = len(self.bad_rows)
+        count = self.bad_row_count
         shown = "\n".join(f"    {bad.where}: {bad.reason}" for bad in self.bad_rows[:SHOWN_BAD_ROWS])
         more = f"\n    … and {count - SHOWN_BAD_ROWS:,} more" if count > SHOWN_BAD_ROWS else ""
         raise SourceError(

@@ -32,7 +32,9 @@ strategy_{{ strategy.name }} as (
 {% endfor %}
 outcomes as (
     {%- for strategy in strategies %}
-    {{ 'union all' if not loop.first }}
+    {%- if not loop.first %}
+    union all
+    {%- endif %}
     select * from strategy_{{ strategy.name }}
     {%- endfor %}
 )
@@ -52,5 +54,6 @@ select
     condition_1,
     condition_2,
     exclusion_reason,
+    exclusion_step,
     selected_rank,
 from outcomes

@@ -10,7 +10,7 @@ from click.exceptions import Abort, Exit
 
 import hnm
 from hnm.cli import compile as compile_command
-from hnm.cli import debug, init, listing, query, run, show, summary
+from hnm.cli import debug, export, init, listing, query, run, show, summary
 from hnm.cli.console import show_error, stderr
 from hnm.errors import HnmError
 
@@ -34,7 +34,7 @@ app.command("run")(run.run)
 app.command("summary")(summary.summary)
 app.command("query")(query.query)
 app.command("show")(show.show)
-app.command("export")(show.export)
+app.command("export")(export.export)
 app.command("clean")(debug.clean)
 
 

@@ -143,7 +143,7 @@ class RunView:
             nonlocal done
             done += count
             rate = done / max(time.monotonic() - began, 1e-3)
-            bars.update(task, advance=count, rate=f"{rate:,.0f} {unit}/s")
+            bars.update(task, advance=count, rate=f"{_rate(rate)} {unit}/s")
 
         try:
             yield advance
@@ -164,9 +164,13 @@ class RunView:
                 rate = done / (now - began)
                 left = f", {(total - done) / rate:.0f}s left" if total and rate else ""
                 of = f" of {total:,}" if total else ""
-                self._indented(f"{description}: {done:,}{of} {unit}, {rate:,.0f}/s{left}", "dim")
+                self._indented(f"{description}: {done:,}{of} {unit}, {_rate(rate)}/s{left}", "dim")
 
         yield advance
+
+
+def _rate(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
 
 
 def print_failures(result: RunResult) -> None:

@@ -1,6 +1,5 @@
-"""`hnm show` and `hnm export`."""
+"""`hnm show`."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -9,13 +8,6 @@ import typer
 from hnm.cli.options import ProjectOption, TargetOption
 
 StageArgument = Annotated[str, typer.Argument(help="A stage or source table, such as `negatives`.")]
-
-
-class ExportFormat(StrEnum):
-    """What other tools read."""
-
-    beir = "beir"
-    trec = "trec"
 
 
 def show(
@@ -42,22 +34,3 @@ def show(
         name = f'"{stage}"' if done.materialized == "lance" else qualified(stage)
         with query(loaded.warehouse, f"select * from {name} limit {limit}") as rows:
             write_rows(rows, Format.table, None)
-
-
-def export(
-    stage: StageArgument,
-    output: Annotated[Path, typer.Argument(help="The file (TREC) or folder (BEIR) to write.")],
-    form: Annotated[ExportFormat, typer.Option("--format", "-f", help="beir or trec.")] = ExportFormat.trec,
-    project: ProjectOption = Path(),
-    target: TargetOption = None,
-) -> None:
-    """Write a corpus, queries, judgments or run table in the form that other tools read.
-
-    Example: `hnm export runs target/runs.trec`
-    """
-    from hnm.api import Project
-    from hnm.cli.console import stderr
-    from hnm.export import export_table
-
-    count = export_table(Project.load(project, target), stage, output, form.value)
-    stderr().print(f"wrote {count:,} rows to {output}")

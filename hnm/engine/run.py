@@ -137,7 +137,7 @@ class _Executor:
             )
             done = publish(job, checked, self.run_result.invocation_id, record)
         self.state[node.name] = done
-        bad = len(job.context.bad_rows)
+        bad = job.context.bad_row_count
         return StageResult(
             node.name, "built", reason, done.row_count, time.monotonic() - began, None, checked.warnings, bad
         )

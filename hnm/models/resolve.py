@@ -122,15 +122,18 @@ def _candidates(repository: str) -> Iterable[str]:
 
 
 def _snapshot(repository: str, revision: str | None) -> Path | str:
-    """A snapshot's folder, or in one line why there is none. One request with a time limit, no retries."""
+    """A snapshot's folder, or in one line why there is none.
+
+    One request with a time limit tells whether the hub answers; without it the client would wait and retry for minutes.
+    """
     from huggingface_hub import HfApi, snapshot_download
 
     # The base error of the HTTP library that the hub's client happens to use; imported there, not exported.
     from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 
     try:
-        commit = HfApi().model_info(repository, revision=revision, timeout=HUB_TIMEOUT_SECONDS).sha
-        return Path(snapshot_download(repository, revision=commit, allow_patterns=HUB_FILES))
+        HfApi().model_info(repository, revision=revision, timeout=HUB_TIMEOUT_SECONDS)
+        return Path(snapshot_download(repository, revision=revision, allow_patterns=HUB_FILES))
     except (OSError, ValueError, HTTPError) as error:
         problem = str(error).strip().partition("\n")[0]
     try:

@@ -5,6 +5,7 @@ is noted while it is rendered, because exactly that enters the stage's fingerpri
 """
 
 import os
+import re
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +15,6 @@ from typing import Any, NoReturn
 
 import jinja2
 from jinja2 import nodes
-from jinja2.nativetypes import NativeEnvironment
 from jinja2.sandbox import SandboxedEnvironment
 
 from hnm.errors import HnmError, Location, ProjectError, TemplateError, nearest
@@ -22,10 +22,7 @@ from hnm.sqltext import quote
 
 _MISSING = object()
 SHIPPED_MACROS = Path(__file__).parent.parent / "macros"
-
-
-class _NativeSandbox(SandboxedEnvironment, NativeEnvironment):
-    """For YAML values: a template that is one expression keeps the type of its value."""
+_ONE_EXPRESSION = re.compile(r"\s*\{\{-?((?:(?!\}\}).)*?)-?\}\}\s*", re.DOTALL)
 
 
 @dataclass
@@ -47,7 +44,6 @@ class Templates:
 
     def __init__(self, macro_folders: tuple[Path, ...] = ()) -> None:
         self._sql = SandboxedEnvironment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
-        self._native = _NativeSandbox(undefined=jinja2.StrictUndefined)
         self._current: Rendering | None = None
         self.macro_files: dict[str, Path] = {}
         functions: dict[str, Callable[..., Any]] = {
@@ -59,8 +55,7 @@ class Templates:
             "is_incremental": lambda: False,
             "raise_error": _raise_error,
         }
-        for environment in (self._sql, self._native):
-            environment.globals.update(functions)
+        self._sql.globals.update(functions)
         for folder in (SHIPPED_MACROS, *macro_folders):
             for path in sorted(folder.glob("*.sql")):
                 self._load_macros(path)
@@ -72,15 +67,22 @@ class Templates:
             return template.render(this=quote(rendering.name))
 
     def render_value(self, value: Any, where: Location, rendering: Rendering) -> Any:
-        """A YAML value with every string that holds a template rendered, types kept."""
+        """A YAML value with every string that holds a template rendered; one expression alone keeps its type."""
         if isinstance(value, str) and ("{{" in value or "{%" in value):
             with self._rendering(rendering, where.path, where):
-                return _compile(self._native, value, where.path).render()
+                return self._rendered(value, where.path)
         if isinstance(value, dict):
             return {key: self.render_value(item, where, rendering) for key, item in value.items()}
         if isinstance(value, list | tuple):
             return type(value)(self.render_value(item, where, rendering) for item in value)
         return value
+
+    def _rendered(self, text: str, path: Path) -> Any:
+        expression = _ONE_EXPRESSION.fullmatch(text)
+        if not expression:
+            return _compile(self._sql, text, path).render()
+        value = self._sql.compile_expression(expression[1], undefined_to_none=False)()
+        return str(value) if isinstance(value, jinja2.Undefined) else value  # the str() of what is undefined raises
 
     @contextmanager
     def _rendering(self, rendering: Rendering, path: Path, where: Location | None = None) -> Iterator[None]:
@@ -102,13 +104,13 @@ class Templates:
                 where=where or _place_in_template(error, path),
                 hint=nearest(name, known),
             ) from None
-        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
+        except Exception as error:  # an expression in a template may raise anything, as any program
             raise TemplateError(f"template error: {error}", where=where or _place_in_template(error, path)) from None
         finally:
             self._current = outer
 
     def _load_macros(self, path: Path) -> None:
-        text = path.read_text(encoding="utf-8")
+        text = read_sql(path)
         try:
             tree = self._sql.parse(text, filename=str(path))
         except jinja2.TemplateSyntaxError as error:
@@ -135,8 +137,7 @@ class Templates:
                         why=f"also in {known}",
                     )
                 self.macro_files[node.name] = path
-                for environment in (self._sql, self._native):
-                    environment.globals[node.name] = proxy(node.name)
+                self._sql.globals[node.name] = proxy(node.name)
 
     def _now(self) -> Rendering:
         if self._current is None:
@@ -175,6 +176,16 @@ class Templates:
     def _config(self, **settings: Any) -> str:
         self._now().config.update(settings)
         return ""
+
+
+def read_sql(path: Path) -> str:
+    """The text of a SQL file. Raises ProjectError when it cannot be read or is not UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ProjectError(f"{path.name} is not UTF-8 text", where=Location(path), why=str(error)) from None
+    except OSError as error:
+        raise ProjectError(f"cannot read {path.name}", where=Location(path), why=error.strerror) from None
 
 
 def _compile(environment: SandboxedEnvironment, text: str, path: Path) -> jinja2.Template:

@@ -30,12 +30,21 @@ with listed as (
 )
 select
     query_id, doc_id, place,
-    left(queries.text, $characters) as query, left(documents.text, $characters) as document
+    left(coalesce(queries.text, ''), $characters) as query,
+    left(coalesce(documents.text, ''), $characters) as document
 from listed
-left join (select id, text from texts where kind = 'query') as queries on queries.id = query_id
-left join (select id, text from texts where kind = 'document') as documents on documents.id = doc_id
+join (select id, text from texts where kind = 'query') as queries on queries.id = query_id
+join (select id, text from texts where kind = 'document') as documents on documents.id = doc_id
 where place <= $depth
 order by query_id, place
+"""
+_WITHOUT_TEXT = """
+select 'query' as kind, query_id as id
+from first_stage anti join (select id from texts where kind = 'query') as known on known.id = query_id
+union all
+select 'document', doc_id
+from first_stage anti join (select id from texts where kind = 'document') as known on known.id = doc_id
+order by all limit 1
 """
 _MALFORMED = """
 select query_id, count(distinct retriever) as retrievers from first_stage group by query_id
@@ -79,12 +88,12 @@ def _files(params: RerankParams, root: Path) -> list[Path]:
 def rerank(inputs: Inputs, params: RerankParams, context: Context) -> Iterator["pa.RecordBatch"]:
     """The first `depth` documents of each query's first-stage list, ordered by a cross-encoder's score.
 
-    Inputs: first_stage(query_id, doc_id, retriever, rank) of one retriever, texts(kind, id, text), and optionally `model`,
-    a trained model. Output: (query_id, doc_id, retriever, rank, score), `score` the logit, higher is better, equal ones in
-    the first stage's order. No document enters a list that the first stage left out.
+    Inputs: first_stage(query_id, doc_id, retriever, rank) of one retriever, texts(kind, id, text), and optionally
+    `model`, a trained model. Output: (query_id, doc_id, retriever, rank, score), `score` the logit, higher is better,
+    equal ones in the first stage's order. No document enters a list that the first stage left out.
 
-    Scored lists go to part files in the stage's work folder, and a run after a kill goes on from there. Memory: the model
-    and 8,192 pairs of texts, cut far beyond `max_length`.
+    Scored lists go to part files in the stage's work folder, and a run after a kill goes on from there. Memory: the
+    model and 8,192 pairs of texts, cut far beyond `max_length`.
 
     Raises StageError when lists are mixed or a text is missing, ModelError when the model cannot be had or cannot rank.
     """
@@ -117,12 +126,13 @@ def rerank(inputs: Inputs, params: RerankParams, context: Context) -> Iterator["
 
 def _refuse_malformed(inputs: Inputs) -> None:
     for row in inputs.table(_MALFORMED).to_pylist():
-        mixed = row["retrievers"] > 1
+        what = "lists of several retrievers" if row["retrievers"] > 1 else "a document twice"
         raise StageError(
-            f"first_stage: query {row['query_id']!r} has "
-            + ("lists of several retrievers" if mixed else "a document twice"),
-            hint="give the stage one list per query, for example with `where retriever = 'bm25'`",
+            f"first_stage: query {row['query_id']!r} has {what}",
+            hint="give one list per query, for example with `where retriever = 'bm25'`",
         )
+    for row in inputs.table(_WITHOUT_TEXT).to_pylist():
+        raise StageError(f"texts: {row['kind']} {row['id']!r} is missing", hint="first_stage names it")
 
 
 def _model(inputs: Inputs, params: RerankParams, context: Context) -> "CrossEncoder":
@@ -142,7 +152,12 @@ def _model(inputs: Inputs, params: RerankParams, context: Context) -> "CrossEnco
 
 
 def _reranked(
-    inputs: Inputs, query_ids: list[str], model: "CrossEncoder", params: RerankParams, context: Context, advance: Advance
+    inputs: Inputs,
+    query_ids: list[str],
+    model: "CrossEncoder",
+    params: RerankParams,
+    context: Context,
+    advance: Advance,
 ) -> "pa.RecordBatch":
     """The reranked lists of some queries."""
     import numpy as np
@@ -153,23 +168,71 @@ def _reranked(
 
     characters = params.max_length * CHARACTERS_PER_TOKEN
     rows = inputs.table(_PAIRS, {"query_ids": query_ids, "depth": params.depth, "characters": characters})
-    for column, kind in (("query", "query"), ("document", "document")):
-        missing = rows.filter(rows.column(column).is_null())
-        if missing.num_rows:
-            what = missing.column(f"{'query' if kind == 'query' else 'doc'}_id")[0].as_py()
-            raise StageError(f"texts: {kind} {what!r} has no text", hint="texts must have every query and document")
-    scores = _scores(rows, model, params, context, advance)
+    pairs = list(zip(rows.column("query").to_pylist(), rows.column("document").to_pylist(), strict=True))
+    scores = _scores(model, pairs, params, context, advance)
     places = rows.column("place").to_numpy()
-    queries = np.unique(rows.column("query_id").to_numpy(zero_copy_only=False), return_inverse=True)[1]
-    order = np.lexsort((places, -scores, queries))
-    # Rows came by query and place, so the places as they stand are the ranks of the rows in their new order.
+    order = np.lexsort((places, -scores, np.cumsum(places == 1)))
+    # The rows came by query and place, so the places as they stand are the ranks of the reordered rows.
     return pa.record_batch(
         [
             rows.column("query_id").combine_chunks(),
-            rows.column("doc_id").combine_chunks().take(pa.array(order)),
+            rows.column("doc_id").take(pa.array(order)).combine_chunks(),
             pa.repeat(params.name, rows.num_rows),
             pa.array(places, pa.int32()),
             pa.array(scores[order], pa.float32()),
         ],
         schema=candidates.SCHEMA,
+    )
+
+
+def _scores(
+    model: "CrossEncoder", pairs: Sequence[tuple[str, str]], params: RerankParams, context: Context, advance: Advance
+) -> "np.ndarray[Any, np.dtype[np.float32]]":
+    """The logits of `pairs` in their order, computed longest first."""
+    import numpy as np
+
+    from hnm.models.cross_encoder import score_pairs
+
+    by_length = sorted(range(len(pairs)), key=lambda i: -len(pairs[i][0]) - len(pairs[i][1]))
+    scores = np.empty(len(pairs), np.float32)
+    size = params.batch_size * CALL_BATCHES
+    for first in range(0, len(pairs), size):
+        call = by_length[first : first + size]
+        scores[call] = score_pairs(model, [pairs[i] for i in call], context.settings, params.batch_size)
+        advance(len(call))
+    if not np.isfinite(scores).all():
+        raise StageError(f"{context.stage}: the model gives scores that are not numbers", hint="was it trained well?")
+    return scores
+
+
+def _write(part: Path, batch: "pa.RecordBatch") -> None:
+    """Write a part under another name first, so that what carries a part's name is whole."""
+    import pyarrow as pa
+
+    unfinished = part.with_suffix(".writing")
+    with pa.ipc.new_file(unfinished, batch.schema) as writer:
+        writer.write_batch(batch)
+    unfinished.replace(part)
+
+
+def _read(part: Path) -> "pa.RecordBatch | None":
+    import pyarrow as pa
+
+    if not part.exists():
+        return None
+    with pa.memory_map(str(part)) as source:
+        return pa.ipc.open_file(source).get_batch(0)
+
+
+def _record(params: RerankParams, context: Context, pairs: int, scored: int, seconds: float) -> None:
+    from hnm.models.device import describe
+
+    context.record(
+        model=params.model,
+        depth=params.depth,
+        max_length=params.max_length,
+        pairs=pairs,
+        pairs_resumed=pairs - scored,
+        pairs_per_second=round(scored / seconds, 1),
+        runs_on=describe(context.settings),
     )

@@ -5,7 +5,7 @@
    order: SQL expression; of the candidates that pass, the smallest come first (ties by document id).
    settings: the names of the rule's own settings, beside name, rule, per_positive and fills.
 
-   exclusion_reason is null for what is kept. exclusion_step is the reason's place in the order of rules.
+   exclusion_reason is null for what is kept; exclusion_step is the reason's place in the order of rules, from 1.
    selected_rank counts the candidates that pass within query and positive, from 1; those behind per_positive are excluded.
    A strategy with `fills` passes only in pairs of query and positive that all those strategies left empty. #}
 {% macro outcome(strategy, considers, reasons, order, settings=[]) -%}
@@ -32,11 +32,14 @@ select
         partition by candidates.query_id, candidates.positive_id, failed is null order by {{ order }}, doc_id
     ), null)::integer as selected_rank,
     coalesce(failed, if(selected_rank > {{ strategy.per_positive | default(1) }}, 'beyond_per_positive', null)) as exclusion_reason,
+    list_position({{ rules | list + ['beyond_per_positive'] }}, exclusion_reason)::integer as exclusion_step,
 from candidates
 {%- if filled %}
 left join (
     {%- for earlier in filled %}
-    {{ 'union' if not loop.first }}
+    {%- if not loop.first %}
+    union
+    {%- endif %}
     select distinct query_id, positive_id from strategy_{{ earlier }} where exclusion_reason is null
     {%- endfor %}
 ) as filled on filled.query_id = candidates.query_id and filled.positive_id = candidates.positive_id

@@ -189,7 +189,7 @@ def test_errors(monkeypatch, text, line, what, hint):
         "{{ ref.__self__ }}",
         "{{ ref.__func__ }}",
         "{{ '{0.__class__}'.format(1) }}",
-        "{{ ('{0.__class__}' | string).format_map({'0': 1}) }}",
+        "{{ '{a.__class__}'.format_map({'a': 1}) }}",
         "{{ namespace.__init__ }}",
         "{% for x in ().__class__.__base__.__subclasses__() %}{{ x }}{% endfor %}",
         "{% set x = self.__init__ %}{{ x }}",
