@@ -58,7 +58,10 @@ class Project:
 
     @cached_property
     def graph(self) -> Graph:
-        return Graph({name: node.depends_on for name, node in self.manifest.nodes.items()})
+        nodes = self.manifest.nodes
+        return Graph(
+            {name: node.depends_on for name, node in nodes.items()}, {name: node.where for name, node in nodes.items()}
+        )
 
     @property
     def warehouse(self) -> Warehouse:

@@ -6,4 +6,6 @@ where
     split = 'test'
     and query_id in (select query_id from {{ ref('judgments') }} where grade > 0)
 order by {{ hash_fraction('query_id', 'evaluation') }}, query_id
+{%- if var('evaluation_queries', 200) is not none %}
 limit {{ var('evaluation_queries', 200) }}
+{%- endif %}

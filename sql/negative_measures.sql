@@ -54,7 +54,7 @@ select
     d_positive_doc - d_query_doc as slack_2,
     agreement / {{ retrievers | length }} as agreement,
     lexical_overlap as lexical_overlap_query,
-    {{ jaccard('positive_words.words', 'negative_words.words') }} as lexical_overlap_positive,
+    {{ jaccard('positive_words.words', 'negative_words.words') | indent }} as lexical_overlap_positive,
     1 - d_positive_doc >= {{ var('near_duplicate_cosine', 0.95) }} as is_near_duplicate,
     known_positives.doc_id is not null as is_label_conflict,
     judged_positives.doc_id is not null as is_judged_positive,

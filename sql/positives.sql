@@ -1,6 +1,7 @@
 -- One row per query and document accepted as its answer, for the queries that training may see (train and dev, never
 -- test). positive_rank orders the positives of a query by evidence, from 1: negatives are mined for the first
--- positives_per_query of them, and all of them are protected from becoming negatives.
+-- positives_per_query of them, and all of them are protected from becoming negatives. weight, in [0, 1]: Wilson's lower
+-- bound of the attractiveness, or the grade as a share of the query's best. Evidence of the other kind is null.
 {%- set from = var('positives_from') %}
 {%- if from not in ['clicks', 'judgments'] %}
 {{ raise_error("positives_from is '" ~ from ~ "'; it must be 'clicks' or 'judgments'") }}
@@ -31,7 +32,7 @@ with accepted as (
     select
         query_id,
         doc_id,
-        grade / max(grade) over () as weight,
+        grade / max(grade) over (partition by query_id) as weight,
         'judgments' as origin,
         null::bigint as impressions,
         null::bigint as clicks,

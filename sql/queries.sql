@@ -11,7 +11,7 @@
 {%- set cap = var('max_train_queries', none) %}
 with judged as (
     select query_id, max_by(split, coalesce(list_position(['train', 'dev', 'test'], split), 4)) as split
-    from {{ source('collection', 'judgments') }}
+    from (select query_id, nullif(split, '') as split from {{ source('collection', 'judgments') }})
     group by query_id
 ),
 
@@ -19,8 +19,8 @@ given as (
     select
         query_id,
         {{ trimmed('text') }} as text,
-        coalesce(queries.split, judged.split) as split,
-        judged.query_id is not null or {{ clicked }} as usable,
+        coalesce(nullif(queries.split, ''), judged.split) as split,
+        judged.query_id is not null or {{ clicked | lower }} as usable,
     from {{ source('collection', 'queries') }} as queries
     left join judged using (query_id)
 ),
@@ -29,7 +29,7 @@ completed as (
     select
         query_id,
         text,
-        case when usable and exists (from given where split is not null) then coalesce(split, 'train') else split end as split,
+        if(usable and exists (from given where split is not null), coalesce(split, 'train'), split) as split,
         usable,
         {{ hash_fraction('query_id', 'split ' ~ var('split_seed', 0)) }} as fraction,
     from given

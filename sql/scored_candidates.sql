@@ -28,14 +28,18 @@ documents as (
     select id as doc_id, vector::float[] as vector, normalized_hash, {{ words('text') }} as words
     from {{ ref('ensemble') }} as ensemble
     join {{ ref('texts') }} as texts using (kind, id)
-    where kind = 'document'
+    where
+        kind = 'document'
+        and id in (select doc_id from {{ ref('candidates') }} union select doc_id from {{ ref('positives') }})
 ),
 
 questions as (
     select id as query_id, vector::float[] as vector, {{ words('text') }} as words
     from {{ ref('ensemble') }} as ensemble
     join {{ ref('texts') }} as texts using (kind, id)
-    where kind = 'query'
+    where
+        kind = 'query'
+        and id in (select query_id from {{ ref('positives') }})
 ),
 
 known_positives as (
@@ -52,7 +56,7 @@ known_positives as (
 positive_texts as (
     select distinct query_id, normalized_hash
     from known_positives
-    join documents using (doc_id)
+    join {{ ref('texts') }} as texts on kind = 'document' and id = doc_id
 ),
 
 pairs as (

@@ -5,9 +5,6 @@ import sys
 from typing import Annotated
 
 import typer
-from click import ClickException
-from click.exceptions import Abort, Exit
-
 import hnm
 from hnm.cli import compile as compile_command
 from hnm.cli import debug, export, init, listing, query, run, show, summary
@@ -15,6 +12,7 @@ from hnm.cli.console import show_error, stderr
 from hnm.errors import HnmError
 
 SUCCESS, FAILURE, WRONG_USAGE = 0, 1, 2
+TYPER_INTERRUPTED = 130  # what typer makes of Ctrl-C before we see it
 
 app = typer.Typer(
     name="hnm",
@@ -64,19 +62,30 @@ def _run() -> int:
     except HnmError as error:
         show_error(error)
         return FAILURE
-    except Exit as error:
+    except typer.Exit as error:
         return error.exit_code
-    except ClickException as error:
-        error.show()
+    except typer.TyperException as error:
+        if error.format_message():  # empty when the help was asked for by giving no command
+            typer.echo(f"error: {error.format_message()}\n  hint: see `hnm --help`", err=True)
         return WRONG_USAGE
-    except (KeyboardInterrupt, Abort):
-        stderr().print("\n[bold]interrupted[/bold]: what was published stays; `hnm run` goes on from there")
-        return FAILURE
+    except (KeyboardInterrupt, typer.Abort):
+        return _interrupted()
     except BrokenPipeError:
         # The reader of stdout has gone (as in `hnm query … | head`): point it elsewhere so that exit is quiet.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return SUCCESS
+    except Exception:  # whatever was not foreseen is a bug of hnm: say so, with all that is needed to mend it
+        stderr().print_exception(show_locals=False)
+        stderr().print("[bold red]this is a bug in hnm[/bold red]: please report it with the lines above")
+        return WRONG_USAGE
+    if code == TYPER_INTERRUPTED:
+        return _interrupted()
     return code if isinstance(code, int) else SUCCESS
+
+
+def _interrupted() -> int:
+    stderr().print("\n[bold]interrupted[/bold]: what was published stays; `hnm run` goes on from there")
+    return FAILURE
 
 
 if __name__ == "__main__":

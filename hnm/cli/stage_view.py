@@ -35,7 +35,7 @@ def print_stage(node: "Node", done: "Materialization | None", project: "Project"
             "rows": f"{done.row_count:,}",
             "data version": done.data_version,
             "location": done.location or "",
-            **{name: str(value) for name, value in done.facts.items() if name != "files"},
+            **{name: str(value) for name, value in done.facts.items() if name not in ("files", "sql")},
         }
     for name, value in facts.items():
         if value:

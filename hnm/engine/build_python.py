@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hnm.context import Context
 from hnm.engine.delta import Delta
 from hnm.engine.job import Job
 from hnm.engine.scratch import attach_warehouse, scratch, table_of
@@ -27,12 +28,25 @@ def build_python(job: Job, call: Call, delta: Delta | None) -> None:
     Raises StageError when the transform fails or yields what is no batch.
     """
     with _inputs(job, call, delta) as inputs:
-        try:
-            _store(job, call.transform(inputs, call.params, job.context))
-        except (HnmError, OSError, MemoryError):
-            raise
-        except Exception as error:  # a transform may raise anything; the run's log keeps the traceback
-            raise _failed(job, error) from error
+        _store(job, output(job.node.name, call, inputs, job.context))
+
+
+def output(stage: str, call: Call, inputs: Inputs, context: Context) -> Iterator["pa.Table"]:
+    """What the transform yields, at least one table. Raises StageError when it fails or yields what is no batch."""
+    made = False
+    try:
+        for batch in call.transform(inputs, call.params, context):
+            yield _as_table(stage, batch)
+            made = True
+    except (HnmError, OSError, MemoryError):
+        raise
+    except Exception as error:  # a transform may raise anything; the run's log keeps the traceback
+        raise _failed(stage, error) from error
+    if not made:
+        raise StageError(
+            f"{stage}: the transform yielded nothing, so its columns are unknown",
+            hint="yield at least one batch; an empty one will do",
+        )
 
 
 @contextmanager
@@ -67,26 +81,21 @@ def _inputs(job: Job, call: Call, delta: Delta | None) -> Iterator[Inputs]:
     copies.unlink(missing_ok=True)
 
 
-def _store(job: Job, batches: Iterator[Any]) -> None:
-    """Write the batches into the table aside, in one transaction."""
+def _store(job: Job, tables: Iterator["pa.Table"]) -> None:
+    """Write the tables into the one aside, in one transaction."""
     with scratch(job.aside, job.settings) as connection:
         connection.begin()
         made = False
-        for batch in batches:
-            connection.register("batch", _as_table(job, batch))
+        for table in tables:
+            connection.register("batch", table)
             verb = f"insert into {job.table}" if made else f"create table {job.table} as"
             connection.execute(f"{verb} select * from batch")
             connection.unregister("batch")
             made = True
-        if not made:
-            raise StageError(
-                f"{job.node.name}: the transform yielded nothing, so its columns are unknown",
-                hint="yield at least one batch; an empty one will do",
-            )
         connection.commit()
 
 
-def _as_table(job: Job, batch: Any) -> "pa.Table":
+def _as_table(stage: str, batch: Any) -> "pa.Table":
     import pyarrow as pa
 
     if isinstance(batch, pa.RecordBatch):
@@ -94,12 +103,12 @@ def _as_table(job: Job, batch: Any) -> "pa.Table":
     if isinstance(batch, pa.Table):
         return batch
     raise StageError(
-        f"{job.node.name}: the transform yielded a {type(batch).__name__}",
+        f"{stage}: the transform yielded a {type(batch).__name__}",
         hint="yield pyarrow.RecordBatch or pyarrow.Table",
     )
 
 
-def _failed(job: Job, error: Exception) -> StageError:
+def _failed(stage: str, error: Exception) -> StageError:
     frame = traceback.extract_tb(error.__traceback__)[-1]
     words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return StageError(f"{job.node.name}: {words}", where=Location(Path(frame.filename), frame.lineno))
+    return StageError(f"{stage}: {words}", where=Location(Path(frame.filename), frame.lineno))

@@ -27,7 +27,7 @@ def build_sql(job: Job, sql: SqlText, delta: Delta | None) -> None:
     with scratch(job.aside, job.settings, read={"delta": delta.file} if delta else {}) as connection:
         show_inputs(connection, job, delta)
         try:
-            select = _only_select(connection, job, sql)
+            select = only_select(connection, job.node.name, sql)
             connection.execute(f"create table {job.table} as\n{select}")
         except duckdb.Error as error:
             raise _failed(job, str(error)) from None
@@ -37,23 +37,27 @@ def show_inputs(connection: "duckdb.DuckDBPyConnection", job: Job, delta: Delta 
     """Make the node's inputs visible under the names that ref() and source() give."""
     attach_warehouse(connection, job)
     for name in job.node.depends_on:
-        schema = name.rpartition(".")[0]
-        if schema:
-            connection.execute(f"create schema if not exists {quote(schema)}")
-        kept = delta.restriction(name) if delta else ""
-        # Lance tables exist for this connection alone, and so must a view that reads them.
-        scope = "temp view" if job.state[name].materialized == "lance" else "view"
-        place = quote(name) if scope == "temp view" else qualified(name)
-        connection.execute(f"create {scope} {place} as select * from {table_of(job, name)}{kept}")
+        show(connection, name, table_of(job, name) + (delta.restriction(name) if delta else ""))
 
 
-def _only_select(connection: "duckdb.DuckDBPyConnection", job: Job, sql: SqlText) -> str:
+def show(connection: "duckdb.DuckDBPyConnection", name: str, rows: str) -> None:
+    """Make `rows` (what follows FROM) visible under the name that ref() or source() gives to the node `name`."""
+    schema = name.rpartition(".")[0]
+    if schema:
+        connection.execute(f"create schema if not exists {quote(schema)}")
+        connection.execute(f"create view {qualified(name)} as select * from {rows}")
+    else:  # Lance tables exist for this connection alone, and so must a view that reads them
+        connection.execute(f"create temp view {quote(name)} as select * from {rows}")
+
+
+def only_select(connection: "duckdb.DuckDBPyConnection", stage: str, sql: SqlText) -> str:
+    """The one SELECT that a SQL stage is. Raises StageError when it is something else."""
     import duckdb
 
     statements = connection.extract_statements(sql.compiled)
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         raise StageError(
-            f"{job.node.name}: a SQL stage is one SELECT",
+            f"{stage}: a SQL stage is one SELECT",
             where=Location(sql.path),
             why=f"the file holds {len(statements)} statements" if len(statements) != 1 else "it is another statement",
             hint="hnm creates the table; write only the query",

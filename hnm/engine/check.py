@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hnm.engine.build_sql import show_inputs
+from hnm.engine.build_sql import show
+from hnm.engine.contract import check_contract
+from hnm.engine.data_tests import Failure, run_tests
 from hnm.engine.job import Job
-from hnm.engine.scratch import scratch
-from hnm.errors import DataTestError, StageError, nearest
-from hnm.project.data_tests import Failure, run_tests
-from hnm.project.manifest import Call, Node
+from hnm.engine.scratch import attach_warehouse, scratch, table_of
+from hnm.errors import DataTestError, StageError
+from hnm.project.manifest import Call
 from hnm.warehouse.digest import data_version, files_version, table_columns
+from hnm.warehouse.failing_rows import keep_failing_rows
 
 if TYPE_CHECKING:
     import duckdb
@@ -29,47 +31,39 @@ class Checked:
 
 
 def check(job: Job) -> Checked:
-    """Raises StageError for a broken contract and DataTestError when a blocking test finds rows."""
+    """Raises StageError for a broken contract and DataTestError when a blocking test finds rows, which are kept."""
+    node = job.node
     with scratch(job.aside, job.settings) as connection:
         columns = table_columns(connection, job.table)
-        _check_contract(job.node, columns)
-        if any(test.reads for test in job.node.tests):
-            show_inputs(connection, job)
-        failures = run_tests(connection, job.table, job.node.tests)
-        blocking = [failure for failure in failures if failure.test.options.severity == "error"]
-        if blocking:
-            raise DataTestError(
-                f"{job.node.name}: {len(blocking)} of {len(job.node.tests)} data tests failed, nothing was published",
-                where=job.node.where,
-                why="\n       ".join(str(failure) for failure in blocking),
-                hint="mend the data or the stage, or give the test `severity: warn`",
-            )
-        row = connection.execute(f"select count(*) from {job.table}").fetchone()
-        version = _version(job, connection)
-    return Checked(int(row[0]) if row else 0, columns, version, tuple(failures))
+        check_contract(connection, node, columns)
+        _show_what_tests_read(connection, job)
+        failures = tuple(run_tests(connection, node.name, job.table, node.tests))
+        blocking = [failure for failure in failures if failure.blocks]
+        if not blocking:
+            row = connection.execute(f"select count(*) from {job.table}").fetchone()
+            return Checked(int(row[0]) if row else 0, columns, _version(job, connection), failures)
+    with job.warehouse.database.writing() as connection:
+        keep_failing_rows(connection, node.name, {failure.test.name: failure.rows for failure in failures})
+    raise DataTestError(
+        f"{node.name}: {len(blocking)} of {len(node.tests)} data tests failed, nothing was published",
+        where=blocking[0].test.where,
+        why="\n       ".join(str(failure) for failure in blocking),
+        hint="mend the data or the stage, or give the test `severity: warn` or a higher `error_if`",
+    )
 
 
-def _check_contract(node: Node, columns: Mapping[str, str]) -> None:
-    """Every declared column exists, with the declared type."""
-    for column in node.config.columns:
-        if column.name not in columns:
-            hint = nearest(column.name, columns) or f"its columns: {', '.join(columns)}"
-            raise StageError(
-                f"{node.name}: the declared column {column.name!r} is missing", where=node.where, hint=hint
-            )
-        if column.type and _plain(columns[column.name]) != _plain(column.type):
-            raise StageError(
-                f"{node.name}.{column.name} is {columns[column.name]}, declared {column.type}",
-                where=node.where,
-                hint="cast it in the stage, or change the declaration",
-            )
-
-
-def _plain(kind: str) -> str:
-    return _ALIASES.get(kind.upper().replace(" ", ""), kind.upper().replace(" ", ""))
-
-
-_ALIASES = {"STRING": "VARCHAR", "TEXT": "VARCHAR", "INT": "INTEGER", "REAL": "FLOAT", "BOOL": "BOOLEAN"}
+def _show_what_tests_read(connection: "duckdb.DuckDBPyConnection", job: Job) -> None:
+    """Make the table aside, and others that the node's tests read, visible under the names that ref() gives."""
+    others = {name for test in job.node.tests for name in test.reads} - {job.node.name}
+    missing = others - set(job.state)
+    if missing:
+        what = f"{job.node.name}: its data tests read {', '.join(sorted(missing))}, never built"
+        raise StageError(what, where=job.node.where, hint=f"`hnm run --select +{job.node.name}`")
+    show(connection, job.node.name, job.table)
+    if others:
+        attach_warehouse(connection, job, others)
+    for name in others:
+        show(connection, name, table_of(job, name))
 
 
 def _version(job: Job, connection: "duckdb.DuckDBPyConnection") -> str:

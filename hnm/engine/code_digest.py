@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from hnm.errors import Location, ProjectError
 from hnm.transform import Transform
 
 PACKAGE = Path(__file__).parent.parent
@@ -18,15 +19,20 @@ _INTERFACE = frozenset({"hnm", "hnm.errors", "hnm.transform", "hnm.context", "hn
 
 
 def code_digest(transform: Transform[Any], root: Path) -> str:
-    """SHA-256 (16 hex digits) over the transform's module and all it imports from the project at `root` or from hnm."""
+    """SHA-256 (16 hex digits) over the transform's module and all it imports from the project at `root` or from hnm.
+
+    Where the project and hnm are installed does not matter. Raises ProjectError for a module that cannot be parsed.
+    """
     start = Path(inspect.getsourcefile(transform.function) or "")
     digest = hashlib.sha256(transform.name.encode())
-    for path in sorted(_reachable(start, (PACKAGE.parent, root))):
-        digest.update(path.name.encode() + _tree_digest(path))
+    for entry in sorted(
+        path.relative_to(_base(path, root)).as_posix().encode() + _tree_digest(path) for path in _reachable(start, root)
+    ):
+        digest.update(entry)
     return digest.hexdigest()[:16]
 
 
-def _reachable(start: Path, roots: tuple[Path, ...]) -> set[Path]:
+def _reachable(start: Path, root: Path) -> set[Path]:
     found: set[Path] = set()
     waiting = [start]
     while waiting:
@@ -34,28 +40,45 @@ def _reachable(start: Path, roots: tuple[Path, ...]) -> set[Path]:
         if path in found:
             continue
         found.add(path)
-        for name in _imports(path):
-            imported = _module_file(name, roots) if name not in _INTERFACE else None
+        base = _base(path, root)
+        waiting += _packages(path, base)
+        for name in _imports(path, base):
+            imported = _module_file(name, root) if name not in _INTERFACE else None
             if imported:
                 waiting.append(imported)
     return found
 
 
-def _module_file(name: str, roots: tuple[Path, ...]) -> Path | None:
-    """The file of a module of the project or of hnm; None for what is installed from elsewhere."""
+def _base(path: Path, root: Path) -> Path:
+    """The folder in which the names of modules begin."""
+    if path.is_relative_to(PACKAGE):
+        return PACKAGE.parent
+    return root if path.is_relative_to(root) else path.parent
+
+
+def _packages(path: Path, base: Path) -> list[Path]:
+    """The `__init__.py` files that run before a module does."""
+    folders = [base / folder for folder in path.relative_to(base).parents if folder.name]
+    candidates = [folder / "__init__.py" for folder in folders if folder != PACKAGE]
+    return [candidate for candidate in candidates if candidate.is_file()]
+
+
+def _module_file(name: str, root: Path) -> Path | None:
+    """The file of a module of the project or of hnm; None for what is installed: that counts by its version."""
     parts = name.split(".")
-    for root in roots:
-        if root == PACKAGE.parent and parts[0] != "hnm":
-            continue  # hnm's neighbours in site-packages are other people's packages: their versions count instead
-        for candidate in (root.joinpath(*parts).with_suffix(".py"), root.joinpath(*parts, "__init__.py")):
-            if candidate.is_file():
-                return candidate
+    base = PACKAGE.parent if parts[0] == "hnm" else root
+    for candidate in (base.joinpath(*parts).with_suffix(".py"), base.joinpath(*parts, "__init__.py")):
+        if candidate.is_file():
+            return candidate
     return None
 
 
 @cache
 def _tree(path: Path) -> ast.Module:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    try:
+        tree = ast.parse(path.read_bytes())
+    except SyntaxError as error:
+        raise ProjectError(f"{path.name}: {error.msg}", where=Location(path, error.lineno, error.offset)) from None
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None
@@ -74,16 +97,14 @@ def _tree_digest(path: Path) -> bytes:
 
 
 @cache
-def _imports(path: Path) -> frozenset[str]:
+def _imports(path: Path, base: Path) -> frozenset[str]:
     """Every module name that stands in an import anywhere in the file; `from a import b` counts as a and a.b."""
     names: set[str] = set()
     for node in ast.walk(_tree(path)):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:  # relative: resolved against the file's own package
-                package = ".".join(path.with_suffix("").parts[-node.level - 1 : -node.level])
-                base = f"{package}.{base}".strip(".")
-            names.update((base, *(f"{base}.{alias.name}" for alias in node.names)))
+            package = path.relative_to(base).parts[: -node.level] if node.level else ()
+            module = ".".join((*package, *([node.module] if node.module else [])))
+            names.update((module, *(f"{module}.{alias.name}".strip(".") for alias in node.names)))
     return frozenset(names)

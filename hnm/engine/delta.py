@@ -60,7 +60,9 @@ def tracked_inputs(job: Job) -> tuple[Tracked, ...]:
     config = job.node.config.incremental
     tracked = []
     for name, how in (config.inputs if config else {}).items():
-        node = job.inputs[name]
+        node = job.inputs.get(name)
+        if node is None:  # read only under other vars
+            continue
         if isinstance(how, KeysBySql):
             tracked.append(Tracked(name, node, job.unique_keys[node], how.sql))
         else:

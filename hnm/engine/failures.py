@@ -2,11 +2,12 @@
 
 import errno
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from hnm.errors import HnmError, StageError
+from hnm.masking import masked
 
 _NO_SPACE = ("no space left", "disk quota", "file too large", "could not write")
 _NO_MEMORY = ("out of memory", "cannot allocate", "could not allocate", "failed to allocate")
@@ -28,15 +29,21 @@ def system_failures(stage: str) -> Iterator[None]:
         ) from error
 
 
-def log_failure(root: Path, invocation_id: str, error: HnmError) -> None:
-    """Keep the traceback of what caused an error in target/logs/, and let the error say where."""
+def log_path(root: Path, invocation_id: str) -> Path:
+    """The log file of a run."""
+    return root / "target" / "logs" / f"{invocation_id}.log"
+
+
+def log_failure(root: Path, invocation_id: str, error: HnmError, secrets: Iterable[str] = ()) -> None:
+    """Keep the traceback of what caused an error in the run's log, without secrets, and let the error say where."""
     if error.__cause__ is None:
         return
-    path = root / "target" / "logs" / f"{invocation_id}.log"
+    path = log_path(root, invocation_id)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8") as log:
-            log.write(f"{error}\n\n{''.join(traceback.format_exception(error.__cause__))}\n")
+            trace = "".join(traceback.format_exception(error.__cause__))
+            log.write(f"{error}\n\n{masked(trace, secrets)}\n")
     except OSError:
         return  # a full disk must not hide the failure itself
     error.hint = error.hint or f"the whole traceback is in {path.relative_to(root)}"

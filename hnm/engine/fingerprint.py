@@ -48,7 +48,7 @@ def own_components(node: Node, manifest: Manifest) -> Components:
         components[f"macro {name}"] = digest(without_comments(text))
     if not isinstance(node.work, Call):  # what a transform's parameters were rendered from shows in the parameters
         components |= {f"var {name}": _canonical(value) for name, value in node.vars_read.items()}
-    secrets = [value for value in node.env_read.values() if value]
+    secrets = [text for value in node.env_read.values() if value for text in (value, _canonical(value)[1:-1])]
     components = {
         name: digest(value) if any(secret in value for secret in secrets) else value
         for name, value in components.items()
@@ -61,17 +61,28 @@ def input_components(versions: Mapping[str, str]) -> Components:
     return {f"{_INPUT}{name}": data_version for name, data_version in versions.items()}
 
 
+def is_input(component: str) -> bool:
+    return component.startswith(_INPUT)
+
+
 def without_inputs(components: Mapping[str, str]) -> Components:
-    return {name: value for name, value in components.items() if not name.startswith(_INPUT)}
+    return {name: value for name, value in components.items() if not is_input(name)}
 
 
-def differences(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
-    """In words, what changed from the last build to now; causes of the stage's own come before its inputs'."""
+def differences(
+    old: Mapping[str, str], new: Mapping[str, str], rows: Mapping[str, int] | None = None
+) -> list[str]:
+    """In words, what changed from the last build to now; causes of the stage's own come before its inputs'.
+
+    `rows`: row counts of data versions, where known.
+    """
     names = sorted({*old, *new}, key=lambda name: (name.startswith(_INPUT), name))
-    return [_difference(name, old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name)]
+    return [
+        _difference(name, old.get(name), new.get(name), rows or {}) for name in names if old.get(name) != new.get(name)
+    ]
 
 
-def _difference(name: str, old: str | None, new: str | None) -> str:
+def _difference(name: str, old: str | None, new: str | None, rows: Mapping[str, int]) -> str:
     label = _CODE_NAMES.get(name, name)
     if old is None:
         return f"{label} is new"
@@ -79,6 +90,9 @@ def _difference(name: str, old: str | None, new: str | None) -> str:
         return f"{label} is gone"
     if name.startswith(("params.", "var ", "package ", "materialized", "unique_key")) and len(old + new) < 80:
         return f"{label} {old} -> {new}"
+    if name.startswith(_INPUT) and old in rows and new in rows:
+        counts = f"{rows[old]:,} -> {rows[new]:,} rows" if rows[old] != rows[new] else f"{rows[new]:,} rows as before"
+        return f"{label} changed ({counts})"
     return f"{label} changed"
 
 

@@ -5,14 +5,17 @@ from typing import Any
 
 import networkx as nx
 
-from hnm.errors import ProjectError
+from hnm.errors import Location, ProjectError
 
 
 class Graph:
     """Edges run from what is read to what reads it. `order` is topological, and else as the names were given."""
 
-    def __init__(self, depends_on: Mapping[str, Iterable[str]]) -> None:
-        """`depends_on`: each node's name to the names it reads. Raises ProjectError for a cycle."""
+    def __init__(self, depends_on: Mapping[str, Iterable[str]], places: Mapping[str, Location] | None = None) -> None:
+        """`depends_on`: each node's name to the names it reads; `places`: where it is declared.
+
+        Raises ProjectError for a cycle.
+        """
         self._graph: nx.DiGraph[Any] = nx.DiGraph()
         self._graph.add_nodes_from(depends_on)
         self._graph.add_edges_from((parent, child) for child, parents in depends_on.items() for parent in parents)
@@ -23,7 +26,9 @@ class Graph:
             edges = nx.find_cycle(self._graph)
             circle = [edges[0][0], *(edge[1] for edge in edges)]
             raise ProjectError(
-                f"stages read each other in a circle: {' -> '.join(circle)}", hint="remove one of these refs"
+                f"stages read each other in a circle: {' -> '.join(circle)}",
+                where=(places or {}).get(circle[0]),
+                hint="remove one of these refs",
             ) from None
 
     def ancestors(self, name: str, depth: int | None = None) -> set[str]:

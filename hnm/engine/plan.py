@@ -49,15 +49,17 @@ def make_plan(
     state: Mapping[str, Materialization],
     full_refresh: bool = False,
     facts: Mapping[str, Mapping[str, Any]] | None = None,
+    rows: Mapping[str, int] | None = None,
 ) -> Plan:
     """Plan the `selected` nodes, given in topological order.
 
     `components`: for each selected node, all that it depends on but its inputs. `facts`: see `Entry`.
+    `rows`: row counts of data versions, where known.
     """
     status: dict[str, Status] = {}
     entries = []
     for name in selected:
-        entry = _entry(nodes[name], components[name], status, state, full_refresh)
+        entry = _entry(nodes[name], components[name], status, state, full_refresh, rows)
         status[name] = entry.status
         entries.append(replace(entry, facts=(facts or {}).get(name, {}), full_refresh=full_refresh))
     return Plan(tuple(entries))
@@ -69,6 +71,7 @@ def _entry(
     above: Mapping[str, Status],
     state: Mapping[str, Materialization],
     full_refresh: bool,
+    rows: Mapping[str, int] | None,
 ) -> Entry:
     old = state.get(node.name)
     missing = [name for name in node.depends_on if name not in above and name not in state]
@@ -85,7 +88,7 @@ def _entry(
         return Entry(node, "run", tuple(own), components)
     if waiting:
         return Entry(node, "check", (f"after {', '.join(waiting)}",), components)
-    changed = differences(old.components, complete(node, components, state))
+    changed = differences(old.components, complete(node, components, state), rows)
     return Entry(node, "run" if changed else "fresh", tuple(changed), components)
 
 

@@ -11,6 +11,7 @@ from hnm.engine.delta import REMEMBERED, snapshot, tracked_inputs
 from hnm.engine.job import Job
 from hnm.engine.scratch import scratch
 from hnm.sqltext import quote
+from hnm.warehouse.failing_rows import keep_failing_rows
 from hnm.warehouse.lance_table import write_version
 from hnm.warehouse.state import (
     SCHEMA,
@@ -49,6 +50,7 @@ def publish(job: Job, checked: Checked, invocation_id: str, record: StageRecord)
             _swap_table(connection, job)
         _keep_remembered(connection, job)
         write_materialization(connection, done)
+        keep_failing_rows(connection, done.stage, {failed.test.name: failed.rows for failed in checked.warnings})
         write_quarantine(connection, job.node.name, invocation_id, job.context.bad_rows)
         write_stage_record(connection, invocation_id, record)
     shutil.rmtree(job.folder, ignore_errors=True)

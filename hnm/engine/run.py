@@ -5,7 +5,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -13,6 +13,7 @@ from hnm.context import Context, Reporter, Settings
 from hnm.engine.build_python import build_python
 from hnm.engine.build_sql import build_sql
 from hnm.engine.check import check
+from hnm.engine.data_tests import Failure
 from hnm.engine.delta import Delta, find_delta, fits, merge, remember_inputs
 from hnm.engine.failures import log_failure, system_failures
 from hnm.engine.fingerprint import differences
@@ -21,10 +22,11 @@ from hnm.engine.memory import PeakMemory
 from hnm.engine.plan import Entry, Plan, complete
 from hnm.engine.publish import publish
 from hnm.errors import HnmError
-from hnm.project.data_tests import Failure
+from hnm.masking import mask_error
 from hnm.project.manifest import Call, Manifest
+from hnm.warehouse.history import Run, write_run
 from hnm.warehouse.lock import run_lock
-from hnm.warehouse.state import SCHEMA, Materialization, StageRecord, now, write_stage_record
+from hnm.warehouse.state import Materialization, StageRecord, now
 from hnm.warehouse.warehouse import Warehouse
 
 Outcome = Literal["built", "fresh", "failed", "skipped", "blocked"]
@@ -57,6 +59,15 @@ class RunResult:
         return all(result.outcome in ("built", "fresh") for result in self.results)
 
 
+@dataclass(frozen=True)
+class Invocation:
+    """One call of the tool that runs a plan. `command`: what was asked for, without vars; kept with the run."""
+
+    command: str = "run"
+    fail_fast: bool = False
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+
 class Listener(Reporter, Protocol):
     """Whoever watches a run."""
 
@@ -65,15 +76,19 @@ class Listener(Reporter, Protocol):
     def finished(self, result: StageResult, index: int, total: int) -> None: ...
 
 
-def execute(plan: Plan, manifest: Manifest, settings: Settings, listener: Listener, command: str = "run") -> RunResult:
+def execute(
+    plan: Plan, manifest: Manifest, settings: Settings, listener: Listener, invocation: Invocation
+) -> RunResult:
     """Run every entry of `plan` in its order. Raises LockedError when another run holds the warehouse."""
     warehouse = Warehouse(manifest.warehouse)
-    run = RunResult(invocation_id=str(uuid.uuid4()))
-    began, started_at = time.monotonic(), now()
-    with run_lock(warehouse.folder, f"hnm {command}"):
+    run = RunResult(invocation_id=invocation.id)
+    if not plan.entries:
+        return run
+    began = time.monotonic()
+    with run_lock(warehouse.folder, f"hnm {invocation.command}"):
         state = warehouse.state()
-        executor = _Executor(manifest, warehouse, settings, listener, state, run)
-        with _recorded(warehouse, run, command, manifest.target, started_at):
+        executor = _Executor(manifest, warehouse, settings, listener, state, run, invocation.fail_fast)
+        with _recorded(warehouse, run, invocation, manifest.target, plan):
             for index, entry in enumerate(plan.entries, start=1):
                 executor.run(entry, index, len(plan.entries))
     run.seconds = time.monotonic() - began
@@ -88,7 +103,9 @@ class _Executor:
     listener: Listener
     state: dict[str, Materialization]
     run_result: RunResult
+    fail_fast: bool
     broken: set[str] = field(default_factory=set)
+    failed: str | None = None
 
     def run(self, entry: Entry, index: int, total: int) -> None:
         """Decide, build and publish one entry; whatever happens is a result."""
@@ -97,7 +114,10 @@ class _Executor:
         try:
             result = self._result(entry)
         except HnmError as error:
-            log_failure(self.manifest.root, self.run_result.invocation_id, error)
+            self.failed = self.failed or entry.node.name
+            secrets = [value for node in self.manifest.nodes.values() for value in node.env_read.values()]
+            mask_error(error, secrets)
+            log_failure(self.manifest.root, self.run_result.invocation_id, error, secrets)
             result = StageResult(entry.node.name, "failed", error.what, seconds=time.monotonic() - began, error=error)
         if result.outcome not in ("built", "fresh"):
             self.broken.add(entry.node.name)
@@ -111,15 +131,17 @@ class _Executor:
         above = [parent for parent in entry.node.depends_on if parent in self.broken]
         if above:
             return StageResult(name, "skipped", f"{', '.join(above)} did not succeed")
+        if self.failed and self.fail_fast and entry.status != "fresh":
+            return StageResult(name, "skipped", f"{self.failed} failed, and --fail-fast stops there")
         components = complete(entry.node, entry.components, self.state)
         reason = entry.reason
         if entry.status == "check":
-            changed = differences(self.state[name].components, components)
+            changed = differences(self.state[name].components, components, self.warehouse.row_counts())
             if not changed:
-                return StageResult(name, "fresh", "inputs came out the same", self.state[name].row_count)
+                return StageResult(name, "fresh", "inputs unchanged", self.state[name].row_count)
             reason = "; ".join(changed)
         if entry.status == "fresh":
-            return StageResult(name, "fresh", "nothing changed", self.state[name].row_count)
+            return StageResult(name, "fresh", "unchanged", self.state[name].row_count)
         return self._build(entry, components, reason)
 
     def _build(self, entry: Entry, components: dict[str, str], reason: str) -> StageResult:
@@ -201,25 +223,28 @@ def _prepare(job: Job) -> None:
 
 
 @contextmanager
-def _recorded(warehouse: Warehouse, run: RunResult, command: str, target: str, started_at: str) -> Iterator[None]:
-    """Keep the run in the history tables, also when it is interrupted."""
+def _recorded(
+    warehouse: Warehouse, run: RunResult, invocation: Invocation, target: str, plan: Plan
+) -> Iterator[None]:
+    """Keep the run in the history tables: from its start if it has anything to do, and also when it is interrupted."""
     from hnm import __version__
 
+    record = Run(invocation.id, invocation.command, target, now(), None, "running", __version__)
+    planned = [StageRecord(entry.node.name, "planned", entry.reason) for entry in plan.stale()]
+    if planned:
+        with warehouse.database.writing() as connection:
+            write_run(connection, record, planned)
     status = "interrupted"
     try:
         yield
         status = "success" if run.ok else "failed"
     finally:
+        # What was built recorded itself when it was published.
+        done = [_stage_record(result) for result in run.results if result.outcome != "built"]
         with warehouse.database.writing() as connection:
-            connection.execute(SCHEMA)
-            for result in run.results:
-                if result.outcome != "built":  # what was built recorded itself when it was published
-                    message = str(result.error) if result.error else ""
-                    row = StageRecord(
-                        result.name, result.outcome, result.reason, result.row_count, result.seconds, message=message
-                    )
-                    write_stage_record(connection, run.invocation_id, row)
-            connection.execute(
-                "insert into _hnm.runs values (?, ?, ?, ?, ?, ?, ?)",
-                [run.invocation_id, command, target, started_at, now(), status, __version__],
-            )
+            write_run(connection, replace(record, finished_at=now(), status=status), done)
+
+
+def _stage_record(result: StageResult) -> StageRecord:
+    message = str(result.error) if result.error else ""
+    return StageRecord(result.name, result.outcome, result.reason, result.row_count, result.seconds, message=message)

@@ -1,6 +1,6 @@
 """A DuckDB in memory, bounded by the settings, in which a stage is built beside the warehouse."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,12 +42,12 @@ def scratch(
         connection.close()
 
 
-def attach_warehouse(connection: "duckdb.DuckDBPyConnection", job: Job) -> None:
-    """Make the warehouse's tables and the Lance tables among the node's inputs readable; see `table_of`."""
+def attach_warehouse(connection: "duckdb.DuckDBPyConnection", job: Job, more: Iterable[str] = ()) -> None:
+    """Make the warehouse's tables readable, and the Lance tables among the node's inputs and `more`; see `table_of`."""
     path = job.warehouse.database.path
     if path.exists():
         connection.execute(f"attach {literal(str(path))} as warehouse (read_only)")
-    for name in (*job.node.depends_on, job.node.name):
+    for name in dict.fromkeys((*job.node.depends_on, job.node.name, *more)):
         done = job.state.get(name)
         if done and done.materialized == "lance":
             connection.register(_lance_name(name), job.warehouse.lance_dataset(done))

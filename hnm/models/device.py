@@ -73,7 +73,8 @@ def limit_threads(settings: Settings) -> None:
 def describe(settings: Settings) -> str:
     """Device and precision in words for the records, for example `cpu (2 threads), bf16 autocast`."""
     device = choose_device(settings)
-    where = f"cpu ({settings.threads} threads)" if device == "cpu" else device
+    threads = "1 thread" if settings.threads == 1 else f"{settings.threads} threads"
+    where = f"cpu ({threads})" if device == "cpu" else device
     return f"{where}, {'bf16 autocast' if uses_bf16(settings) else 'fp32'}"
 
 

@@ -96,6 +96,15 @@ def refuse_pickles(name: str, folder: Path) -> None:
     )
 
 
+def loading_errors() -> tuple[type[Exception], ...]:
+    """What the model libraries raise for a folder whose files are damaged, missing or for something else."""
+    from safetensors import SafetensorError
+
+    damaged = (OSError, ValueError, RuntimeError, SafetensorError)
+    unexpected = (TypeError, AttributeError, LookupError, ImportError)  # a description of an unexpected shape
+    return (*damaged, *unexpected)
+
+
 def _local_folder(name: str, root: Path) -> Path | None:
     folder = root / os.path.expanduser(name)  # noqa: PTH111  # unlike Path's, it lets an unknown ~user pass
     return folder.resolve() if name and folder.is_dir() else None

@@ -2,12 +2,13 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
+TEST_NAME = r"^\w[\w .-]*$"
 Name = Annotated[str, Field(pattern=NAME, max_length=100)]
 
-RESERVED_SCHEMAS = frozenset({"main", "temp", "_hnm", "build", "warehouse", "information_schema", "pg_catalog"})
+RESERVED_SCHEMAS = frozenset({"main", "temp", "build", "warehouse", "information_schema", "pg_catalog"})
 
 Materialized = Literal["table", "lance", "model"]
 
@@ -41,6 +42,24 @@ class TargetConfig(Config):
     settings: Annotated[SettingsConfig | None, Field(description="settings that replace the project's")] = None
 
 
+class SelectorConfig(Config):
+    """A selection with a name, for `--selector NAME` and `selector:NAME`."""
+
+    select: Annotated[tuple[str, ...], Field(description="what to select, as for `--select`; a union")] = ()
+    exclude: Annotated[tuple[str, ...], Field(description="what to leave out, as for `--exclude`")] = ()
+    description: Annotated[str, Field(description="what it is for")] = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _text_or_list_is_select(cls, value: object) -> object:
+        return {"select": value} if isinstance(value, str | list) else value
+
+    @field_validator("select", "exclude", mode="before")
+    @classmethod
+    def _text_is_list(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+
 class ProjectConfig(Config):
     """project.yml"""
 
@@ -53,6 +72,10 @@ class ProjectConfig(Config):
     }
     default_target: Annotated[str, Field(description="the target when `--target` is not given")] = "dev"
     settings: Annotated[SettingsConfig, Field(description="how much of the machine a run may use")] = SettingsConfig()
+    selectors: Annotated[
+        dict[Name, SelectorConfig],
+        Field(description="selections by name: a selector, a list of them, or `{select: …, exclude: …}`"),
+    ] = {}
     pipelines: Annotated[str, Field(description="folder of the stages")] = "pipelines"
     sql: Annotated[str, Field(description="folder of the SQL stages; its `macros/` holds macros")] = "sql"
 
@@ -77,7 +100,7 @@ class SourceConfig(Config):
     @field_validator("name")
     @classmethod
     def _schema_is_free(cls, value: str) -> str:
-        if value.lower() in RESERVED_SCHEMAS:
+        if value.lower() in RESERVED_SCHEMAS or value.lower().startswith("_hnm"):
             raise ValueError(f"{value!r} is a reserved schema name; take another")
         return value
 
@@ -163,8 +186,52 @@ class StageConfig(Config):
         return (self.unique_key,) if isinstance(self.unique_key, str) else self.unique_key
 
 
+class RowsConfig(Config):
+    """Rows written by hand, for a unit test; a column that a row lacks is null."""
+
+    rows: Annotated[tuple[dict[str, Any], ...] | None, Field(description="the rows, each `{column: value}`")] = None
+    csv: Annotated[str | None, Field(description="the rows as CSV with a header; an empty field is null")] = None
+
+    @model_validator(mode="after")
+    def _one_form(self) -> "RowsConfig":
+        if (self.rows is None) == (self.csv is None):
+            raise ValueError("either `rows` or `csv` is needed")
+        return self
+
+
+class GivenConfig(RowsConfig):
+    """What stands in one input while a unit test runs."""
+
+    input: Annotated[str, Field(description="the input: `ref(stage)` or `source(source, table)`")]
+    types: Annotated[
+        dict[str, str],
+        Field(
+            description="DuckDB types of columns, such as `{vector: 'FLOAT[3]'}`; left out: as the input's stage "
+            "declares them, or as the values are"
+        ),
+    ] = {}
+
+
+class UnitTestConfig(Config):
+    """A unit test: what a stage makes of rows that are given by hand."""
+
+    name: Annotated[str, Field(pattern=TEST_NAME, max_length=100, description="what reports call the test")]
+    description: Annotated[str, Field(description="what it shows")] = ""
+    stage: Annotated[Name, Field(description="the stage that is tested, in SQL or Python")]
+    given: Annotated[tuple[GivenConfig, ...], Field(description="the rows of each input")] = ()
+    vars: Annotated[dict[str, Any], Field(description="vars of this test, before all others")] = {}
+    params: Annotated[dict[str, Any], Field(description="parameters of the transform that differ in this test")] = {}
+    expect: Annotated[
+        RowsConfig, Field(description="the rows that must come out, in any order; only columns named here are compared")
+    ]
+    tolerance: Annotated[
+        float, Field(ge=0, description="how far numbers may be apart, absolutely or relative to the greater one")
+    ] = 1e-6
+
+
 class PipelineFile(Config):
     """One file in pipelines/."""
 
     sources: Annotated[tuple[SourceConfig, ...], Field(description="data from outside")] = ()
     stages: Annotated[tuple[StageConfig, ...], Field(description="the stages")] = ()
+    unit_tests: Annotated[tuple[UnitTestConfig, ...], Field(description="unit tests of stages in any file")] = ()

@@ -1,185 +1,116 @@
-"""Data tests: each is a query for offending rows, run on what was built before it is published."""
+"""Data tests as a project declares them: in a stage's YAML, or as a query in sql/tests/. Pure."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
-
-from pydantic import TypeAdapter, ValidationError
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
 
 from hnm.errors import Location, ProjectError, nearest
-from hnm.project.config import Config, StageConfig
-from hnm.sqltext import literal, quote
+from hnm.project.config import StageConfig
+from hnm.project.data_test_kinds import KINDS, Options, Relationships, Thresholds
+from hnm.project.validate import validated
+from hnm.project.yaml_file import KeyPath, YamlFile
 
-if TYPE_CHECKING:
-    import duckdb
-
-Severity = Literal["error", "warn"]
-
-
-class NoOptions(Config):
-    severity: Severity = "error"
-
-
-class AcceptedValues(NoOptions):
-    values: tuple[str | int | float | bool, ...]
-
-
-class InRange(NoOptions):
-    min: float | None = None
-    max: float | None = None
-
-
-class RowCount(NoOptions):
-    min: int = 0
-    max: int | None = None
-
-
-class Relationships(NoOptions):
-    to: str
-    field: str
-
-
-class Sql(NoOptions):
-    query: str
-    """A condition that every row must meet."""
-
-
-Builder = Callable[[str, tuple[str, ...], Any], str]
-
-
-def _value(value: str | int | float | bool) -> str:
-    return literal(value) if isinstance(value, str) else str(value)
-
-
-def _unique(table: str, columns: tuple[str, ...], options: NoOptions) -> str:
-    keys = ", ".join(quote(column) for column in columns)
-    return f"select {keys}, count(*) as copies from {table} group by {keys} having count(*) > 1"
-
-
-def _not_null(table: str, columns: tuple[str, ...], options: NoOptions) -> str:
-    return f"select * from {table} where {quote(columns[0])} is null"
-
-
-def _accepted_values(table: str, columns: tuple[str, ...], options: AcceptedValues) -> str:
-    listed = ", ".join(_value(value) for value in options.values)
-    return f"select * from {table} where {quote(columns[0])} not in ({listed})"
-
-
-def _in_range(table: str, columns: tuple[str, ...], options: InRange) -> str:
-    column = quote(columns[0])
-    bounds = [f"{column} < {options.min}"] if options.min is not None else []
-    bounds += [f"{column} > {options.max}"] if options.max is not None else []
-    return f"select * from {table} where {' or '.join(bounds) or 'false'} or isnan({column}::double)"
-
-
-def _row_count(table: str, columns: tuple[str, ...], options: RowCount) -> str:
-    most = f" or count(*) > {options.max}" if options.max is not None else ""
-    return f"select count(*) as row_count from {table} having count(*) < {options.min}{most}"
-
-
-def _relationships(table: str, columns: tuple[str, ...], options: Relationships) -> str:
-    column, field = quote(columns[0]), quote(options.field)
-    return (
-        f"select t.* from {table} t where t.{column} is not null and not exists "
-        f"(select 1 from {quote(options.to)} r where r.{field} = t.{column})"
-    )
-
-
-def _condition(table: str, columns: tuple[str, ...], options: Sql) -> str:
-    return f"select * from {table} where not ({options.query})"
-
-
-KINDS: Mapping[str, tuple[type[NoOptions], Builder]] = {
-    "unique": (NoOptions, _unique),
-    "not_null": (NoOptions, _not_null),
-    "accepted_values": (AcceptedValues, _accepted_values),
-    "in_range": (InRange, _in_range),
-    "row_count": (RowCount, _row_count),
-    "relationships": (Relationships, _relationships),
-    "sql": (Sql, _condition),
-}
-
-# What a bare value means, for tests that take more than a name.
-_SHORTHAND: Mapping[str, Callable[[Any], dict[str, Any]]] = {
-    "in_range": lambda value: dict(zip(("min", "max"), value, strict=True)),
-    "accepted_values": lambda value: {"values": value},
-    "sql": lambda value: {"query": value},
-}
+SQL_FILE = "sql_file"
 
 
 @dataclass(frozen=True)
 class DataTest:
-    """A test as declared: what it checks on which columns (none for a test of the table)."""
+    """What is tested on which columns (none for a test of the stage), and where that is declared.
 
+    `name` is unique within the stage. `reads`: the nodes beside the stage that the test reads. `query`: for a test that
+    is a file, its compiled SQL.
+    """
+
+    name: str
     kind: str
     columns: tuple[str, ...]
-    options: NoOptions
-
-    @property
-    def name(self) -> str:
-        return " ".join((self.kind, *self.columns))
-
-    @property
-    def reads(self) -> str | None:
-        """The other node that the test reads."""
-        return self.options.to if isinstance(self.options, Relationships) else None
+    options: Thresholds
+    where: Location
+    reads: tuple[str, ...] = ()
+    query: str = ""
 
     def offending(self, table: str) -> str:
-        """SQL for the rows of `table` (SQL text of a table name) that fail."""
-        return KINDS[self.kind][1](table, self.columns, self.options)
+        """SQL for the rows that offend. `table`: SQL text of the name under which the stage's rows are read."""
+        if not isinstance(self.options, Options):
+            return self.query
+        if self.options.where:
+            table = f"(select * from {table} where (\n{self.options.where}\n))"
+        return KINDS[self.kind].offending(table, self.columns, self.options)
+
+    def warns(self, count: int) -> bool:
+        """Is this number of offending rows worth a warning, if it does not block?"""
+        return count >= self.options.warn_if
+
+    def blocks(self, count: int) -> bool:
+        """Does this number of offending rows keep the stage from being published?"""
+        return self.options.severity == "error" and count >= self.options.error_if
 
 
-@dataclass(frozen=True)
-class Failure:
-    """A test that found rows: how many, and the first ones as text."""
+def declared_tests(stage: StageConfig, file: YamlFile, keys: KeyPath) -> tuple[DataTest, ...]:
+    """All tests of a stage that stands at `keys` in `file`; a `unique_key` is tested as such.
 
-    test: DataTest
-    count: int
-    examples: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return f"{self.test.name}: {self.count:,} rows, for example {'; '.join(self.examples)}"
-
-
-def declared_tests(stage: StageConfig, where: Location) -> tuple[DataTest, ...]:
-    """All tests of a stage; a `unique_key` is tested as such. Raises ProjectError for a test that cannot be read."""
-    tests = [_read(test, (), where) for test in stage.tests]
-    for column in stage.columns:
-        tests += [_read(test, (column.name,), where) for test in column.tests]
-    if stage.key:
-        tests.append(DataTest("unique", stage.key, NoOptions()))
-        tests += [DataTest("not_null", (column,), NoOptions()) for column in stage.key]
-    return tuple(tests)
+    Raises ProjectError for a test that cannot be read.
+    """
+    tests = [_read(test, (), file, (*keys, "tests", index)) for index, test in enumerate(stage.tests)]
+    for position, column in enumerate(stage.columns):
+        place = (*keys, "columns", position, "tests")
+        tests += [_read(test, (column.name,), file, (*place, index)) for index, test in enumerate(column.tests)]
+    tests += _tests_of_key(stage.key, file.place((*keys, "unique_key")), {(test.kind, test.columns) for test in tests})
+    return distinctly_named(tests)
 
 
-def run_tests(
-    connection: "duckdb.DuckDBPyConnection", table: str, tests: tuple[DataTest, ...], shown: int = 3
-) -> list[Failure]:
-    """Run tests on `table`; the tables that they read must be visible under their names."""
-    failures = []
+def distinctly_named(tests: Iterable[DataTest]) -> tuple[DataTest, ...]:
+    """The tests of one stage; a name that another test has already is numbered."""
+    taken: set[str] = set()
+    named = []
     for test in tests:
-        query = test.offending(table)
-        count = connection.execute(f"select count(*) from ({query})").fetchone()
-        if count and count[0]:
-            rows = connection.execute(f"select * from ({query}) limit {shown}").fetchall()
-            failures.append(Failure(test, int(count[0]), tuple(_short(row) for row in rows)))
-    return failures
+        number, name = 1, test.name
+        while name.lower() in taken:
+            number += 1
+            name = f"{test.name} {number}"
+        taken.add(name.lower())
+        named.append(replace(test, name=name))
+    return tuple(named)
 
 
-def _read(given: str | dict[str, Any], columns: tuple[str, ...], where: Location) -> DataTest:
-    kind, value = (given, {}) if isinstance(given, str) else next(iter(given.items()), ("", {}))
-    if kind not in KINDS or (isinstance(given, dict) and len(given) != 1):
-        hint = nearest(kind, KINDS) or f"tests: {', '.join(KINDS)}"
-        raise ProjectError(f"unknown data test {kind!r}", where=where, hint=hint)
-    if not columns and kind not in ("row_count", "sql"):
-        raise ProjectError(f"the test {kind!r} belongs to a column", where=where, hint="put it under `columns:`")
+def _tests_of_key(key: tuple[str, ...], where: Location, declared: set[tuple[str, tuple[str, ...]]]) -> list[DataTest]:
+    """A key is unique and never null; what the stage itself says of the same columns counts before that."""
+    wanted = [("unique", key), *(("not_null", (column,)) for column in key)] if key else []
+    return [
+        DataTest(_name(kind, columns), kind, columns, Options(), where)
+        for kind, columns in wanted
+        if (kind, columns) not in declared
+    ]
+
+
+def _read(given: str | dict[str, Any], columns: tuple[str, ...], file: YamlFile, keys: KeyPath) -> DataTest:
+    if isinstance(given, dict) and len(given) != 1:
+        raise ProjectError(f"an entry of `tests` is one test, not {given!r}", where=file.place(keys))
+    name, value = (given, {}) if isinstance(given, str) else next(iter(given.items()))
+    where = file.place((*keys, name))
+    if name not in KINDS:
+        hint = nearest(name, KINDS) or f"tests: {', '.join(KINDS)}"
+        raise ProjectError(f"unknown data test {name!r}", where=where, hint=hint)
+    kind = KINDS[name]
+    if ("column" if columns else "stage") not in kind.of:
+        belongs, hint = ("the stage", "the stage's `tests:`") if columns else ("a column", "`columns:`")
+        raise ProjectError(f"the test {name!r} belongs to {belongs}", where=where, hint=f"put it under {hint}")
+    options = validated(kind.options, _options(name, value, where), file, (*keys, name))
+    reads = (options.to,) if isinstance(options, Relationships) else ()
+    return DataTest(options.name or _name(name, columns), name, columns, options, where, reads)
+
+
+def _options(name: str, value: Any, where: Location) -> dict[str, Any]:
+    """The options as a mapping, also where a bare value stands for them."""
+    short = KINDS[name].short
     try:
-        options = value if isinstance(value, dict) else _SHORTHAND[kind](value)
-        return DataTest(kind, columns, TypeAdapter(KINDS[kind][0]).validate_python(options))
-    except (ValidationError, KeyError, TypeError, ValueError) as error:
-        raise ProjectError(f"the test {kind!r} has wrong options: {value!r}", where=where, why=str(error)) from None
+        if isinstance(value, dict) or short is None:
+            return dict(value or {})
+        return short(value)
+    except (AttributeError, TypeError, ValueError):
+        what = f"the test {name!r} has wrong options: {value!r}"
+        raise ProjectError(what, where=where, hint=f"for example `{KINDS[name].example}`") from None
 
 
-def _short(row: tuple[Any, ...], most: int = 120) -> str:
-    text = ", ".join(str(value) for value in row)
-    return f"({text if len(text) <= most else text[: most - 1] + '…'})"
+def _name(kind: str, columns: tuple[str, ...]) -> str:
+    return " ".join((kind, *columns))

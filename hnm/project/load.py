@@ -1,23 +1,25 @@
 """Read a project's files into a `Manifest`: the only place that knows the layout of a project on disk."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from hnm.errors import Location, ProjectError, nearest
-from hnm.project.config import KeysBySql, PipelineFile, ProjectConfig, SourceConfig, StageConfig
+from hnm.project.config import KeysBySql, PipelineFile, ProjectConfig, SourceConfig, StageConfig, UnitTestConfig
 from hnm.project.data_tests import declared_tests
-from hnm.project.manifest import Call, Manifest, Node, SqlText
-from hnm.project.templating import Rendering, Templates
+from hnm.project.manifest import Call, Manifest, Node, SqlText, UnitTest
+from hnm.project.references import referenced
+from hnm.project.sql_tests import check_reads, with_sql_test
+from hnm.project.templating import Rendering, Templates, read_sql
 from hnm.project.transforms import find_transform, source_tables
+from hnm.project.unit_tests import check_stage, read_unit_test
 from hnm.project.validate import validated
 from hnm.project.yaml_file import KeyPath, YamlFile, read_yaml
 
 PROJECT_FILE = "project.yml"
-_REF = re.compile(r"^\s*ref\(\s*['\"]?(\w+)['\"]?\s*\)\s*$")
-_SOURCE = re.compile(r"^\s*source\(\s*['\"]?(\w+)['\"]?\s*,\s*['\"]?(\w+)['\"]?\s*\)\s*$")
 _FALSE = {"false", "0", "no", "none", ""}
+_IN_SQL = {"materialized", "unique_key", "incremental", "description", "tags", "columns", "tests"}
 
 
 def find_root(start: Path) -> Path:
@@ -54,17 +56,29 @@ def load_project(root: Path, target: str | None = None, variables: Mapping[str, 
         project_vars={**config.vars, **chosen.vars},
         given_vars=dict(variables or {}),
     )
-    for path in sorted(_inside(root, config.pipelines, file.place(("pipelines",))).glob("*.y*ml")):
+    pipelines = _inside(root, config.pipelines, file.place(("pipelines",)))
+    if not pipelines.is_dir():
+        hint = nearest(config.pipelines, (entry.name for entry in root.iterdir() if entry.is_dir()))
+        raise ProjectError(f"there is no folder {config.pipelines!r}", where=file.place(("pipelines",)), hint=hint)
+    for path in sorted(path for path in pipelines.rglob("*") if path.suffix in (".yml", ".yaml")):
         loader.read_pipeline(path)
     loader.check_references()
+    loader.add_sql_tests()
+    check_reads(loader.nodes)
+    place = file.place(("targets", name, "warehouse"))
+    warehouse = _inside(root, chosen.warehouse, place)
+    if any(folder.is_relative_to(warehouse) for folder in (root, sql, pipelines)):
+        what = f"the warehouse {chosen.warehouse!r} holds the project's own files"
+        raise ProjectError(what, where=place, hint="give it a folder of its own, such as data/warehouse")
     return Manifest(
         root=root,
         config=config,
         target=name,
         settings=chosen.settings or config.settings,
-        warehouse=_inside(root, chosen.warehouse, file.place(("targets", name, "warehouse"))),
+        warehouse=warehouse,
         nodes=loader.nodes,
         macro_files=loader.templates.macro_files,
+        unit_tests=tuple(loader.read_unit_tests()),
     )
 
 
@@ -94,34 +108,69 @@ class _Loader:
         self.given_vars = given_vars
         self.nodes: dict[str, Node] = {}
         self.disabled: set[str] = set()
+        self.unit_tests: list[tuple[UnitTestConfig, YamlFile, KeyPath]] = []
+        self.read_at: dict[tuple[str, str], Location] = {}  # (stage, what it reads) of Python stages
 
     def read_pipeline(self, path: Path) -> None:
         file = read_yaml(path)
         pipeline = validated(PipelineFile, file.data or {}, file)
         for index, source in enumerate(pipeline.sources):
-            self._add_source(source, file, file.place(("sources", index)))
+            self._add_source(source, file, ("sources", index))
         for index, stage in enumerate(pipeline.stages):
             self._add_stage(stage, file, ("stages", index))
+        self.unit_tests += [(test, file, ("unit_tests", index)) for index, test in enumerate(pipeline.unit_tests)]
 
     def check_references(self) -> None:
         """Every name that a node reads exists."""
         for node in self.nodes.values():
-            where = Location(node.work.path) if isinstance(node.work, SqlText) else node.where
             for name in node.depends_on:
-                if name in self.disabled:
-                    raise ProjectError(f"{node.name} reads {name!r}, which is disabled", where=where)
                 if name not in self.nodes:
                     kind = "source" if "." in name else "stage"
-                    raise ProjectError(
-                        f"{node.name} reads the unknown {kind} {name!r}", where=where, hint=nearest(name, self.nodes)
-                    )
+                    what = f"{node.name} reads the unknown {kind} {name!r}"
+                    if name in self.disabled:
+                        what = f"{node.name} reads {name!r}, which is disabled"
+                    raise ProjectError(what, where=self._reads_at(node, name), hint=nearest(name, self.nodes))
             self._check_incremental(node)
 
+    def add_sql_tests(self) -> None:
+        """The files in the folder `tests` beside the SQL stages; one that reads what is disabled is disabled too."""
+        for path in sorted((self.sql / "tests").rglob("*.sql")):
+            rendering = self._rendering(path.stem)
+            compiled = self.templates.render_sql(read_sql(path), path, rendering)
+            if not self.disabled.intersection(rendering.reads):
+                self.nodes = with_sql_test(self.nodes, path, compiled, rendering)
+
+    def read_unit_tests(self) -> Iterator[UnitTest]:
+        """The unit tests of all stages that are not disabled."""
+        seen: dict[tuple[str, str], Location] = {}
+        for config, file, keys in self.unit_tests:
+            if config.stage in self.disabled:
+                continue
+            where = file.place(keys)
+            check_stage(config, self.nodes, file.place((*keys, "stage")))
+            other = seen.setdefault((config.stage, config.name.lower()), where)
+            if other != where:
+                what = f"{config.stage} has two unit tests {config.name!r}"
+                raise ProjectError(what, where=where, why=f"also at {other}")
+            rendering = self._rendering(config.stage, self.nodes[config.stage].config.vars)
+            rendering.vars = {**rendering.vars, **config.vars}
+            yield read_unit_test(config, self.nodes, self.templates, rendering, file, keys)
+
+    def _reads_at(self, node: Node, name: str) -> Location:
+        if isinstance(node.work, SqlText):
+            return _mention(node.work.path, node.work.template, rf"['\"]{name.rpartition('.')[2]}['\"]")
+        return self.read_at.get((node.name, name), node.where)
+
     def _check_incremental(self, node: Node) -> None:
-        """Every input that `incremental` names is one, and its rows can be told apart."""
+        """Every input that `incremental` names exists, and its rows can be told apart.
+
+        A SQL stage may name an existing node that it does not read: which ones it reads may depend on vars.
+        """
         config = node.config.incremental
         inputs = node.work.inputs if isinstance(node.work, Call) else {name: name for name in node.depends_on}
         for name, how in config.inputs.items() if config else ():
+            if name not in inputs and node.kind == "sql" and (name in self.nodes or name in self.disabled):
+                continue
             if name not in inputs:
                 hint = nearest(name, inputs) or f"it reads {', '.join(inputs)}"
                 what = f"{node.name}: `incremental` names the unknown input {name!r}"
@@ -131,13 +180,6 @@ class _Loader:
                 raise ProjectError(what, where=node.where, hint=f"give {inputs[name]!r} a `unique_key`")
 
     def _add(self, node: Node) -> None:
-        for test in node.tests:
-            if test.reads and test.reads not in node.depends_on:
-                raise ProjectError(
-                    f"{node.name}: the test {test.name!r} reads {test.reads!r}, which the stage itself does not read",
-                    where=node.where,
-                    hint="test against a stage that is among its inputs, so that the order of building is right",
-                )
         other = next((known for known in self.nodes.values() if known.name.lower() == node.name.lower()), None)
         if other:
             raise ProjectError(f"the name {node.name!r} is taken", where=node.where, why=f"also at {other.where}")
@@ -146,26 +188,28 @@ class _Loader:
     def _rendering(self, name: str, stage_vars: Mapping[str, Any] | None = None) -> Rendering:
         return Rendering(name, {**self.project_vars, **(stage_vars or {}), **self.given_vars})
 
-    def _add_source(self, source: SourceConfig, file: YamlFile, where: Location) -> None:
-        reader = find_transform(source.format, "readers", self.root, where)
+    def _add_source(self, source: SourceConfig, file: YamlFile, keys: KeyPath) -> None:
+        reader = find_transform(source.format, "readers", self.root, file.place((*keys, "format")))
         tables = source.tables if source.tables is not None else {table: {} for table in source_tables(reader)}
         if not tables:
             raise ProjectError(
                 f"source {source.name!r} names no tables",
-                where=where,
+                where=file.place((*keys, "tables")),
                 why=f"the format {source.format!r} needs options for each table, such as its path",
                 hint="list them under `tables:`, for example `tables: {corpus: {path: docs.csv}}`",
             )
         for table, options in tables.items():
             name = f"{source.name}.{table}"
             rendering = self._rendering(name)
-            given = self.templates.render_value({**source.options, **options, "table": table}, where, rendering)
+            places = _merged(file, (*keys, "options"), (*keys, "tables", table))
+            merged = {**source.options, **options, "table": table}
+            given = {key: self._rendered(value, places.place((key,)), rendering) for key, value in merged.items()}
             config = StageConfig(name=table, description=source.description, tags=source.tags)
-            call = Call(reader, validated(reader.params, given, _at(file, where)), {})
+            params = validated(reader.params, given, places, secrets=rendering.env_read.values())
+            call, where = Call(reader, params, {}), places.place(())
             self._add(Node(name, "source", config, where, "table", (), call, env_read=rendering.env_read))
 
     def _add_stage(self, stage: StageConfig, file: YamlFile, keys: KeyPath) -> None:
-        where = file.place(keys)
         rendering = self._rendering(stage.name, stage.vars)
         enabled = self.templates.render_value(stage.enabled, file.place((*keys, "enabled")), rendering)
         if str(enabled).strip().lower() in _FALSE:
@@ -173,11 +217,15 @@ class _Loader:
             return
         rendering = self._rendering(stage.name, stage.vars)  # what `enabled` read does not enter the fingerprint
         if stage.transform is None:
-            self._add(self._sql_node(stage, where, rendering))
+            self._add(self._sql_node(stage, file, keys, rendering))
         else:
             self._add(self._python_node(stage, file, keys, rendering))
 
-    def _sql_node(self, stage: StageConfig, where: Location, rendering: Rendering) -> Node:
+    def _rendered(self, value: Any, where: Location, rendering: Rendering) -> Any:
+        return self.templates.render_value(value, where, rendering)
+
+    def _sql_node(self, stage: StageConfig, file: YamlFile, keys: KeyPath, rendering: Rendering) -> Node:
+        where = file.place(keys)
         if stage.inputs or stage.params:
             raise ProjectError(
                 f"{stage.name}: `inputs` and `params` belong to a stage with `transform:`",
@@ -192,11 +240,10 @@ class _Loader:
                 where=where,
                 hint=nearest(stage.name, known),
             )
-        template = path.read_text(encoding="utf-8")
+        template = read_sql(path)
         compiled = self.templates.render_sql(template, path, rendering)
         if rendering.config:
-            given = {**rendering.config, **stage.model_dump(exclude_unset=True)}
-            stage = validated(StageConfig, given, YamlFile(path, None))
+            stage = _configured(stage, rendering.config, _mention(path, template, r"\bconfig\s*\("))
         if stage.materialized == "model":
             raise ProjectError(f"{stage.name}: a SQL stage cannot be a model", where=where, hint="use table or lance")
         return Node(
@@ -205,9 +252,9 @@ class _Loader:
             config=stage,
             where=where,
             materialized=stage.materialized or "table",
-            depends_on=(*rendering.refs, *(f"{source}.{table}" for source, table in rendering.sources)),
+            depends_on=rendering.reads,
             work=SqlText(path, template, compiled),
-            tests=declared_tests(stage, where),
+            tests=declared_tests(stage, file, keys),
             vars_read=rendering.vars_read,
             env_read=rendering.env_read,
             macros=tuple(rendering.macros),
@@ -218,10 +265,14 @@ class _Loader:
     ) -> Node:
         where = file.place(keys)
         found = find_transform(str(stage.transform), "transforms", self.root, file.place((*keys, "transform")))
-        params = self.templates.render_value(stage.params, file.place((*keys, "params")), rendering)
-        inputs = {name: _referenced(text, file.place((*keys, "inputs", name))) for name, text in stage.inputs.items()}
+        params = {
+            name: self._rendered(value, file.place((*keys, "params", name)), rendering)
+            for name, value in stage.params.items()
+        }
+        inputs = {name: referenced(text, file.place((*keys, "inputs", name))) for name, text in stage.inputs.items()}
+        self.read_at |= {(stage.name, node): file.place((*keys, "inputs", name)) for name, node in inputs.items()}
         if found.inputs is not None:
-            _check_inputs(stage.name, inputs, found.inputs, found.optional_inputs, file.place((*keys, "inputs")))
+            _check_inputs(stage.name, inputs, found.inputs, found.optional_inputs, file, (*keys, "inputs"))
         materialized = stage.materialized or ("model" if found.produces == "model" else "table")
         if (materialized == "model") != (found.produces == "model"):
             raise ProjectError(
@@ -235,37 +286,56 @@ class _Loader:
             where=where,
             materialized=materialized,
             depends_on=tuple(dict.fromkeys(inputs.values())),
-            work=Call(found, validated(found.params, params, file, (*keys, "params")), inputs),
-            tests=declared_tests(stage, where),
+            work=Call(
+                found, validated(found.params, params, file, (*keys, "params"), rendering.env_read.values()), inputs
+            ),
+            tests=declared_tests(stage, file, keys),
             env_read=rendering.env_read,
         )
 
 
-def _at(file: YamlFile, where: Location) -> YamlFile:
-    """Options merged from two places have no place of their own: name the source's."""
-    return YamlFile(file.path, None, {(): where})
+def _merged(file: YamlFile, *mappings: KeyPath) -> YamlFile:
+    """The places of a mapping that was merged from several, the last one before the others."""
+    places: dict[KeyPath, Location] = {(): file.place(mappings[-1])}
+    for keys in mappings:
+        depth = len(keys)
+        places |= {path[depth:]: place for path, place in file.places.items() if path[:depth] == keys}
+    return YamlFile(file.path, None, places)
 
 
-def _referenced(text: str, where: Location) -> str:
-    """The node that an input such as `ref(corpus)` or `source(collection, corpus)` names."""
-    if match := _REF.match(text):
-        return match[1]
-    if match := _SOURCE.match(text):
-        return f"{match[1]}.{match[2]}"
-    raise ProjectError(f"{text!r} is no input", where=where, hint="write ref(stage) or source(source, table)")
+def _mention(path: Path, text: str, pattern: str) -> Location:
+    """The first line of a SQL file in which `pattern` stands; the file alone when that is not in it but in a macro."""
+    found = re.search(pattern, text)
+    return Location(path, text.count("\n", 0, found.start()) + 1 if found else None)
+
+
+def _configured(stage: StageConfig, given: Mapping[str, Any], where: Location) -> StageConfig:
+    """The stage with what its SQL says in `config()`, which counts before the YAML."""
+    for name in given:
+        if name in StageConfig.model_fields and name not in _IN_SQL:
+            hint = "set it in the YAML under `pipelines:`, which is read first"
+            raise ProjectError(f"config() cannot set {name!r}", where=where, hint=hint)
+    merged = {**stage.model_dump(exclude_unset=True), **given}
+    return validated(StageConfig, merged, YamlFile(where.path, None, {(): where}))
 
 
 def _check_inputs(
-    stage: str, given: Mapping[str, str], required: tuple[str, ...], optional: tuple[str, ...], where: Location
+    stage: str,
+    given: Mapping[str, str],
+    required: tuple[str, ...],
+    optional: tuple[str, ...],
+    file: YamlFile,
+    keys: KeyPath,
 ) -> None:
     for name in required:
         if name not in given:
-            raise ProjectError(f"{stage}: the input {name!r} is missing", where=where, hint=f"add `{name}: ref(...)`")
+            what = f"{stage}: the input {name!r} is missing"
+            raise ProjectError(what, where=file.place(keys), hint=f"add `{name}: ref(...)`")
     for name in given:
         if name not in (*required, *optional):
             known = (*required, *optional)
             raise ProjectError(
                 f"{stage}: unknown input {name!r}",
-                where=where,
+                where=file.place((*keys, name)),
                 hint=nearest(name, known) or f"inputs: {', '.join(known)}",
             )

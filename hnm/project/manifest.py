@@ -59,6 +59,34 @@ class Node:
 
 
 @dataclass(frozen=True)
+class Rows:
+    """Rows given by hand: as mappings, or as CSV text. `types`: DuckDB types by column, where they are known."""
+
+    rows: tuple[Mapping[str, Any], ...]
+    csv: str | None
+    types: Mapping[str, str]
+    where: Location
+
+
+@dataclass(frozen=True)
+class UnitTest:
+    """What a stage's code must make of given rows.
+
+    `work`: the stage's code with the vars and parameters of the test. `given`: by the names under which it reads them.
+    `key`: the columns that identify a row of the stage. `tolerance`: how far numbers may be apart.
+    """
+
+    name: str
+    stage: str
+    where: Location
+    work: SqlText | Call
+    given: Mapping[str, Rows]
+    expect: Rows
+    key: tuple[str, ...]
+    tolerance: float
+
+
+@dataclass(frozen=True)
 class Manifest:
     """A project for one target. `nodes` are in the order in which files and stages stand."""
 
@@ -69,3 +97,4 @@ class Manifest:
     warehouse: Path
     nodes: Mapping[str, Node]
     macro_files: Mapping[str, Path]
+    unit_tests: tuple[UnitTest, ...] = ()

@@ -38,6 +38,11 @@ class Rendering:
     macros: dict[str, None] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The names of the nodes that it read."""
+        return (*self.refs, *(f"{source}.{table}" for source, table in self.sources))
+
 
 class Templates:
     """All templates of one project: its macros, and the functions that a template may call."""
@@ -54,6 +59,7 @@ class Templates:
             "config": self._config,
             "is_incremental": lambda: False,
             "raise_error": _raise_error,
+            "macro": self._macro,
         }
         self._sql.globals.update(functions)
         for folder in (SHIPPED_MACROS, *macro_folders):
@@ -138,6 +144,14 @@ class Templates:
                     )
                 self.macro_files[node.name] = path
                 self._sql.globals[node.name] = proxy(node.name)
+
+    def _macro(self, name: str) -> Callable[..., Any]:
+        """The macro of that name: for SQL that chooses a macro by a var."""
+        if name not in self.macro_files:
+            hint = nearest(name, self.macro_files) or "macros are files in sql/macros/"
+            raise TemplateError(f"there is no macro {name!r}", hint=hint)
+        found: Callable[..., Any] = self._sql.globals[name]
+        return found
 
     def _now(self) -> Rendering:
         if self._current is None:

@@ -12,6 +12,10 @@ from hnm.transform import Transform
 
 Family = Literal["transforms", "readers"]
 
+_PACKAGE = Path(__file__).parent.parent
+_there_before: dict[Path, frozenset[str]] = {}
+"""The project whose modules are looked up now, and the modules that were loaded before its own ones."""
+
 
 def builtin_names(family: Family) -> list[str]:
     """The names of the built-in transforms or readers: the public files of their folder."""
@@ -46,8 +50,7 @@ def source_tables(reader: Transform[Any]) -> tuple[str, ...]:
 
 def _from_project(name: str, root: Path, where: Location) -> Transform[Any]:
     module_name, _, function = name.partition(":")
-    if str(root) not in sys.path:  # a project's own modules are found from its root
-        sys.path.insert(0, str(root))
+    _find_modules_from(root)
     try:
         module = importlib.import_module(module_name)
     except Exception as error:  # the project's own code may raise anything while it is imported
@@ -67,3 +70,20 @@ def _from_project(name: str, root: Path, where: Location) -> Transform[Any]:
             hint=nearest(function, transforms) or "decorate the function with hnm.transform.transform",
         )
     return found
+
+
+def _find_modules_from(root: Path) -> None:
+    """Look modules up from a project's root first, and forget the last project's, whose names may be the same."""
+    if root in _there_before:
+        return
+    for other, before in _there_before.items():
+        sys.path.remove(str(other))
+        for name in [name for name in sys.modules if name not in before]:
+            file = Path(getattr(sys.modules[name], "__file__", None) or "/")
+            installed = file.is_relative_to(sys.prefix) or file.is_relative_to(_PACKAGE)
+            if file.is_relative_to(other) and not installed:
+                del sys.modules[name]
+    _there_before.clear()
+    _there_before[root] = frozenset(sys.modules)
+    sys.path.insert(0, str(root))
+    importlib.invalidate_caches()

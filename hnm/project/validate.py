@@ -1,30 +1,35 @@
 """Turn what pydantic says of a mapping into one error: file, line, the offending text, the nearest valid name."""
 
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from hnm.errors import Location, ProjectError, nearest
+from hnm.masking import mask_error
 from hnm.project.yaml_file import KeyPath, YamlFile
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def validated(model: type[Model], data: Any, file: YamlFile, keys: KeyPath = ()) -> Model:
-    """`data` (found at `keys` in `file`) as `model`; raises ProjectError that names each problem's place."""
+def validated(model: type[Model], data: Any, file: YamlFile, keys: KeyPath = (), secrets: Iterable[str] = ()) -> Model:
+    """`data` (found at `keys` in `file`) as `model`; raises ProjectError that names each problem's place.
+
+    `secrets`: texts that the error must not show.
+    """
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise _project_error(error, model, data, file, keys) from None
+        refused = _project_error(error, model, file, keys)
+        mask_error(refused, secrets)
+        raise refused from None
 
 
-def _project_error(
-    error: ValidationError, model: type[BaseModel], data: Any, file: YamlFile, keys: KeyPath
-) -> ProjectError:
-    problems = error.errors()
-    first = problems[0]
-    what, hint = _in_words(first, model, data)
-    more = [f"{_place(file, keys, problem)}: {_in_words(problem, model, data)[0]}" for problem in problems[1:]]
+def _project_error(error: ValidationError, model: type[BaseModel], file: YamlFile, keys: KeyPath) -> ProjectError:
+    # A misspelt key comes first: it is also why another one is missing.
+    first, *others = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
+    what, hint = _in_words(first, model)
+    more = [f"{_place(file, keys, problem)}: {_in_words(problem, model)[0]}" for problem in others]
     return ProjectError(
         what,
         where=_place(file, keys, first),
@@ -37,7 +42,7 @@ def _place(file: YamlFile, keys: KeyPath, problem: Any) -> Location:
     return file.place((*keys, *problem["loc"]))
 
 
-def _in_words(problem: Any, model: type[BaseModel], data: Any) -> tuple[str, str | None]:
+def _in_words(problem: Any, model: type[BaseModel]) -> tuple[str, str | None]:
     """What is wrong and how to mend it, for one of pydantic's problems."""
     path = ".".join(str(part) for part in problem["loc"])
     kind = problem["type"]

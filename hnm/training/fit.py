@@ -26,10 +26,15 @@ _STATE = "trainer_state.json"
 
 @dataclass(frozen=True)
 class Schedule:
-    """How to train. `batch_size` counts examples (groups or pairs); `max_steps` overrides `epochs`."""
+    """How to train. `max_steps` overrides `epochs`.
+
+    `batch_size`: examples (groups or pairs) per optimizer step, of which `at_once` go through the model together; the
+    gradients of the parts are added up.
+    """
 
     loss: LossName
     batch_size: int
+    at_once: int
     epochs: int
     max_steps: int | None
     learning_rate: float
@@ -70,7 +75,7 @@ def fit(
     Raises StageError at the first step whose loss is not a finite number.
     """
     limit_threads(settings)
-    # One forward pass per batch, whatever the sizes of its groups (a mini batch size of -1 means that to ListNet).
+    # One forward pass for all that is at once, whatever the groups' sizes: to ListNet, a mini batch size of -1 means that.
     loss = ListNetLoss(model, mini_batch_size=-1) if schedule.loss == "cross_entropy" else BinaryCrossEntropyLoss(model)
     with quiet_libraries():
         trainer = _Trainer(
@@ -89,7 +94,8 @@ def _arguments(schedule: Schedule, checkpoints: Path, settings: Settings) -> Cro
     device = choose_device(settings)
     return CrossEncoderTrainingArguments(
         output_dir=str(checkpoints),
-        per_device_train_batch_size=schedule.batch_size,
+        per_device_train_batch_size=schedule.at_once,
+        gradient_accumulation_steps=schedule.batch_size // schedule.at_once,
         num_train_epochs=schedule.epochs,
         max_steps=schedule.max_steps or -1,
         learning_rate=schedule.learning_rate,

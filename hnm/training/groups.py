@@ -14,33 +14,28 @@ from hnm.inputs import Inputs
 from hnm.models.cross_encoder import CHARACTERS_PER_TOKEN
 
 # `md5` is the same everywhere, as `hash` is not. Groups in this order are a shuffle that any prefix keeps.
-_USABLE = """
+_ROWS = """
 with usable as (
     select
-        query_id, positive_id, negative_id, strategy, query, positive, negative,
+        *,
         md5(concat_ws(chr(31), $seed, query_id, positive_id)) as group_order,
         md5(concat_ws(chr(31), $seed, query_id, positive_id, negative_id)) as negative_order
-    from triplets where list_contains($strategies, strategy)
+    from {source} where list_contains($strategies, strategy)
 ), taken as (
     select group_order, query_id, positive_id from usable group by all
     order by group_order, query_id, positive_id limit $max_groups
 )
-"""
-_ROWS = (
-    _USABLE
-    + """
 select
     query_id, positive_id, negative_id, strategy,
     left(query, $characters) as query, left(positive, $characters) as positive, left(negative, $characters) as negative
 from usable semi join taken using (query_id, positive_id)
-order by group_order, query_id, positive_id, negative_order, negative_id, strategy
+order by group_order, query_id, positive_id, selected_rank nulls last, negative_order, negative_id, strategy
 """
-)
 _PAIRS = """
 select
     count(distinct (query_id, positive_id)) as every,
     count(distinct (query_id, positive_id)) filter (list_contains($strategies, strategy)) as usable
-from triplets
+from {source}
 """
 _ROWS_AT_ONCE = 1_024
 
@@ -77,45 +72,61 @@ class Tally:
     negatives: Counter[str] = field(default_factory=Counter)
 
 
-def groups(
-    inputs: Inputs, shares: Sequence[Share], max_groups: int | None, max_length: int, seed: int, tally: Tally
-) -> Iterator[Group]:
-    """At most `max_groups` groups of `triplets` in a shuffled order that only the ids and `seed` decide.
+class Triplets:
+    """The stage's triplets of some splits: (query_id, positive_id, negative_id, query, positive, negative, strategy).
 
-    A pair of query and positive without any negative of the wanted strategies gives no group and costs no budget.
-    Texts are cut far beyond what `max_length` tokens can hold. Memory: one group; DuckDB sorts within its limit.
+    Where there is a column `split`, only rows of `splits` count (None for all). Where there is `selected_rank`,
+    negatives of one strategy are preferred in that order, else in one that the ids and the seed draw.
     """
-    values = {
-        "seed": str(seed),
-        "strategies": _strategies(shares),
-        "max_groups": max_groups,
-        "characters": max_length * CHARACTERS_PER_TOKEN,
-    }
-    rows = (row for batch in inputs.sql(_ROWS, values, _ROWS_AT_ONCE) for row in batch.to_pylist())
-    for _, members in groupby(rows, lambda row: (row["query_id"], row["positive_id"])):
-        yield _group(list(members), shares, tally)
 
+    def __init__(self, inputs: Inputs, splits: Sequence[str] | None) -> None:
+        columns = inputs.table("select * from triplets limit 0").schema.names
+        rank = "" if "selected_rank" in columns else ", null::integer as selected_rank"
+        where = "where list_contains($splits, split)" if splits is not None and "split" in columns else ""
+        self._source = f"(select *{rank} from triplets {where})"
+        self._values = {"splits": list(splits or ())} if where else {}
+        self._inputs = inputs
 
-def count_pairs(inputs: Inputs, shares: Sequence[Share]) -> tuple[int, int]:
-    """How many pairs of query and positive `triplets` has, and how many of them have a negative that a share takes."""
-    row = inputs.table(_PAIRS, {"strategies": _strategies(shares)}).to_pylist()[0]
-    return row["every"], row["usable"]
+    def groups(
+        self, shares: Sequence[Share], max_groups: int | None, max_length: int, seed: int, tally: Tally
+    ) -> Iterator[Group]:
+        """At most `max_groups` groups in a shuffled order that only the ids and `seed` decide.
 
+        A pair of query and positive without any negative of the wanted strategies gives no group and costs no budget.
+        Texts are cut far beyond what `max_length` tokens can hold. Memory: one group; DuckDB sorts within its limit.
+        """
+        values = {
+            "seed": str(seed),
+            "strategies": _strategies(shares),
+            "max_groups": max_groups,
+            "characters": max_length * CHARACTERS_PER_TOKEN,
+        }
+        batches = self._inputs.sql(_ROWS.format(source=self._source), self._values | values, _ROWS_AT_ONCE)
+        rows = (row for batch in batches for row in batch.to_pylist())
+        for _, members in groupby(rows, lambda row: (row["query_id"], row["positive_id"])):
+            yield _group(list(members), shares, tally)
 
-def missing_strategies(inputs: Inputs, shares: Sequence[Share]) -> list[str]:
-    """Strategies that a recipe names and no triplet has.
+    def count_pairs(self, shares: Sequence[Share]) -> tuple[int, int]:
+        """Pairs of query and positive: all of them, and those that have a negative which a share takes."""
+        values = self._values | {"strategies": _strategies(shares)}
+        row = self._inputs.table(_PAIRS.format(source=self._source), values).to_pylist()[0]
+        return row["every"], row["usable"]
 
-    Raises StageError when a share is left without any, because its negatives would silently be of another kind.
-    """
-    known = set(inputs.table("select distinct strategy from triplets").column(0).to_pylist())
-    for share in shares:
-        if known and not known & set(share.strategies):
-            raise StageError(
-                f"no triplet has the strategy {' or '.join(map(repr, share.strategies))}",
-                why=f"there are: {', '.join(sorted(known))}",
-                hint=nearest(share.strategies[0], known),
-            )
-    return [strategy for strategy in _strategies(shares) if strategy not in known]
+    def missing_strategies(self, shares: Sequence[Share]) -> list[str]:
+        """Strategies that a recipe names and no triplet has.
+
+        Raises StageError when a share is left without any, because its negatives would silently be of another kind.
+        """
+        query = f"select distinct strategy from {self._source} order by all"
+        known = self._inputs.table(query, self._values or None).column(0).to_pylist()
+        for share in shares:
+            if known and not set(known) & set(share.strategies):
+                raise StageError(
+                    f"no triplet has the strategy {' or '.join(map(repr, share.strategies))}",
+                    why=f"there are: {', '.join(known)}",
+                    hint=nearest(share.strategies[0], known),
+                )
+        return [strategy for strategy in _strategies(shares) if strategy not in known]
 
 
 def _strategies(shares: Sequence[Share]) -> list[str]:

@@ -12,7 +12,7 @@ from hnm.context import Context
 from hnm.errors import StageError
 from hnm.inputs import Inputs
 from hnm.models.device import describe
-from hnm.models.resolve import model_files, model_identity
+from hnm.models.resolve import model_files, model_identity, resolve
 from hnm.transform import Params, transform
 from hnm.transforms._vector_parts import PartWriter, VectorParts
 
@@ -83,6 +83,8 @@ def embed(inputs: Inputs, params: EmbedParams, context: Context) -> Iterator["pa
     """
     from hnm.models.bi_encoder import load_bi_encoder
 
+    if resolve(params.model, context.root).kind == "hub":
+        context.note(f"loading {params.model}; it is downloaded unless this machine has it already")
     encoder = load_bi_encoder(
         params.model, context.root, context.settings, params.max_tokens, params.dim, params.normalize
     )

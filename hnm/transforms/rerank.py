@@ -1,9 +1,11 @@
 """Transform: first-stage lists in the order of a cross-encoder."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -14,14 +16,11 @@ from hnm.models.resolve import model_files, model_identity
 from hnm.transform import Params, transform
 
 if TYPE_CHECKING:
-    import numpy as np
     import pyarrow as pa
     from sentence_transformers import CrossEncoder
 
-PAIRS_AT_ONCE = 8_192
-"""Pairs sorted by length together, so that a batch holds pairs of like length; also what a kill can cost."""
-CALL_BATCHES = 4
-"""Batches per call of the model, between which progress is shown."""
+PAIRS_AT_ONCE = 2_048
+"""Pairs whose texts are held at once; also what a kill can cost."""
 
 _PAIRS = """
 with listed as (
@@ -92,8 +91,9 @@ def rerank(inputs: Inputs, params: RerankParams, context: Context) -> Iterator["
     `model`, a trained model. Output: (query_id, doc_id, retriever, rank, score), `score` the logit, higher is better,
     equal ones in the first stage's order. No document enters a list that the first stage left out.
 
-    Scored lists go to part files in the stage's work folder, and a run after a kill goes on from there. Memory: the
-    model and 8,192 pairs of texts, cut far beyond `max_length`.
+    A score's last bits depend on what else is in its batch, so a batch never holds pairs of two queries: what comes out
+    for a list depends on that list alone. Finished lists go to part files in the stage's work folder, and a run after a
+    kill goes on from there. Memory: the model and some thousand pairs of texts, cut far beyond `max_length`.
 
     Raises StageError when lists are mixed or a text is missing, ModelError when the model cannot be had or cannot rank.
     """
@@ -111,10 +111,10 @@ def rerank(inputs: Inputs, params: RerankParams, context: Context) -> Iterator["
     with context.progress(f"reranking by {params.name}", total, "pairs") as advance:
         step = max(1, PAIRS_AT_ONCE // params.depth)
         for first in range(0, len(lists), step):
-            part = parts / f"{first:09d}.arrow"
+            query_ids = [row["query_id"] for row in lists[first : first + step]]
+            part = parts / f"{sha256(repr(query_ids).encode()).hexdigest()[:32]}.arrow"
             batch = _read(part)
             if batch is None:
-                query_ids = [row["query_id"] for row in lists[first : first + step]]
                 batch = _reranked(inputs, query_ids, model, params, context, advance)
                 scored += batch.num_rows
                 _write(part, batch)
@@ -163,14 +163,20 @@ def _reranked(
     import numpy as np
     import pyarrow as pa
 
-    from hnm.models.cross_encoder import CHARACTERS_PER_TOKEN
+    from hnm.models.cross_encoder import CHARACTERS_PER_TOKEN, score_pairs
     from hnm.retrieval import candidates
 
     characters = params.max_length * CHARACTERS_PER_TOKEN
     rows = inputs.table(_PAIRS, {"query_ids": query_ids, "depth": params.depth, "characters": characters})
     pairs = list(zip(rows.column("query").to_pylist(), rows.column("document").to_pylist(), strict=True))
-    scores = _scores(model, pairs, params, context, advance)
     places = rows.column("place").to_numpy()
+    starts = [*np.flatnonzero(places == 1), len(pairs)]
+    scores = np.empty(len(pairs), np.float32)
+    for start, end in pairwise(starts):
+        scores[start:end] = score_pairs(model, pairs[start:end], context.settings, params.batch_size)
+        advance(int(end - start))
+    if not np.isfinite(scores).all():
+        raise StageError(f"{context.stage}: the model gives scores that are not numbers", hint="was it trained well?")
     order = np.lexsort((places, -scores, np.cumsum(places == 1)))
     # The rows came by query and place, so the places as they stand are the ranks of the reordered rows.
     return pa.record_batch(
@@ -183,26 +189,6 @@ def _reranked(
         ],
         schema=candidates.SCHEMA,
     )
-
-
-def _scores(
-    model: "CrossEncoder", pairs: Sequence[tuple[str, str]], params: RerankParams, context: Context, advance: Advance
-) -> "np.ndarray[Any, np.dtype[np.float32]]":
-    """The logits of `pairs` in their order, computed longest first."""
-    import numpy as np
-
-    from hnm.models.cross_encoder import score_pairs
-
-    by_length = sorted(range(len(pairs)), key=lambda i: -len(pairs[i][0]) - len(pairs[i][1]))
-    scores = np.empty(len(pairs), np.float32)
-    size = params.batch_size * CALL_BATCHES
-    for first in range(0, len(pairs), size):
-        call = by_length[first : first + size]
-        scores[call] = score_pairs(model, [pairs[i] for i in call], context.settings, params.batch_size)
-        advance(len(call))
-    if not np.isfinite(scores).all():
-        raise StageError(f"{context.stage}: the model gives scores that are not numbers", hint="was it trained well?")
-    return scores
 
 
 def _write(part: Path, batch: "pa.RecordBatch") -> None:

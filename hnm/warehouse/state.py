@@ -26,6 +26,10 @@ create table if not exists _hnm.run_stages (
     invocation_id varchar, stage varchar, status varchar, reason varchar, row_count bigint, seconds double,
     peak_memory_mb double, message varchar, fingerprint varchar, components varchar
 );
+create table if not exists _hnm.versions (
+    stage varchar, data_version varchar, location varchar, lance_version bigint, row_count bigint,
+    invocation_id varchar, built_at varchar
+);
 create table if not exists _hnm.quarantine (
     stage varchar, invocation_id varchar, file varchar, line bigint, reason varchar, excerpt varchar
 );
@@ -77,36 +81,42 @@ class StageRecord:
 _COLUMNS = tuple(field.name for field in fields(Materialization))
 
 
-def has_state(connection: "duckdb.DuckDBPyConnection") -> bool:
-    query = "select 1 from information_schema.tables where table_schema = '_hnm' and table_name = 'materializations'"
-    return connection.execute(query).fetchone() is not None
+def has_state(connection: "duckdb.DuckDBPyConnection", table: str = "materializations") -> bool:
+    """Is there anything that a run has written to that table of the schema `_hnm`?"""
+    query = "select 1 from information_schema.tables where table_schema = '_hnm' and table_name = ?"
+    return connection.execute(query, [table]).fetchone() is not None
+
+
+def read_materializations(connection: "duckdb.DuckDBPyConnection") -> dict[str, Materialization]:
+    """Every row of `_hnm.materializations` by stage, whether or not what it names is still there."""
+    if not has_state(connection):
+        return {}
+    state = {}
+    for row in connection.execute(f"select {', '.join(_COLUMNS)} from _hnm.materializations").fetchall():
+        known = dict(zip(_COLUMNS, row, strict=True))
+        for name in ("components", "columns", "facts"):
+            known[name] = json.loads(known[name])
+        state[known["stage"]] = Materialization(**known)
+    return state
 
 
 def read_state(connection: "duckdb.DuckDBPyConnection") -> dict[str, Materialization]:
     """The current state by stage; a stage whose DuckDB table was removed by hand counts as never built."""
-    if not has_state(connection):
-        return {}
     present = {
         f"{schema}.{table}"
         for schema, table in connection.execute(
             "select table_schema, table_name from information_schema.tables"
         ).fetchall()
     }
-    rows = connection.execute(f"select {', '.join(_COLUMNS)} from _hnm.materializations").fetchall()
-    state = {}
-    for row in rows:
-        known = dict(zip(_COLUMNS, row, strict=True))
-        for name in ("components", "columns", "facts"):
-            known[name] = json.loads(known[name])
-        done = Materialization(**known)
-        table = done.stage if "." in done.stage else f"main.{done.stage}"
-        if done.materialized == "lance" or table in present:
-            state[done.stage] = done
-    return state
+    return {
+        name: done
+        for name, done in read_materializations(connection).items()
+        if done.materialized == "lance" or (name if "." in name else f"main.{name}") in present
+    }
 
 
 def write_materialization(connection: "duckdb.DuckDBPyConnection", done: Materialization) -> None:
-    """Replace the stage's row."""
+    """Replace the stage's row, and keep which version was published when."""
     connection.execute("delete from _hnm.materializations where stage = ?", [done.stage])
     connection.execute(
         "insert into _hnm.materializations values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -116,9 +126,23 @@ def write_materialization(connection: "duckdb.DuckDBPyConnection", done: Materia
             json.dumps(dict(done.columns)), json.dumps(dict(done.facts), default=str), done.built_at, done.seconds,
         ],
     )  # fmt: skip
+    version = [done.stage, done.data_version, done.location, done.lance_version]
+    connection.execute(
+        "delete from _hnm.versions where stage = ? and data_version = ? and location is not distinct from ? "
+        "and lance_version is not distinct from ?",
+        version,
+    )
+    connection.execute(
+        "insert into _hnm.versions values (?, ?, ?, ?, ?, ?, ?)",
+        [*version, done.row_count, done.invocation_id, done.built_at],
+    )
 
 
 def write_stage_record(connection: "duckdb.DuckDBPyConnection", invocation_id: str, record: StageRecord) -> None:
+    """Replace what the run has recorded of the stage."""
+    connection.execute(
+        "delete from _hnm.run_stages where invocation_id = ? and stage = ?", [invocation_id, record.stage]
+    )
     connection.execute(
         "insert into _hnm.run_stages values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hnm.sqltext import quote
 from hnm.warehouse.database import Database
+from hnm.warehouse.history import row_counts
 from hnm.warehouse.lance_table import open_version
 from hnm.warehouse.state import Materialization, read_state
 
@@ -41,6 +42,13 @@ class Warehouse:
         with self.database.reading() as connection:
             state = read_state(connection)
         return {name: done for name, done in state.items() if done.location is None or self._path(done).exists()}
+
+    def row_counts(self) -> dict[str, int]:
+        """How many rows each data version had that was ever published."""
+        if not self.database.exists():
+            return {}
+        with self.database.reading() as connection:
+            return row_counts(connection)
 
     def lance_dataset(self, done: Materialization) -> Any:
         """The Lance dataset of a node at the version that the state names."""

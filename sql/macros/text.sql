@@ -5,12 +5,12 @@ coalesce(trim({{ column }}, e' \t\r\n'), '')
 
 {# The same for texts that differ in case, in Unicode composition and in white space only. #}
 {% macro normalized(column) -%}
-lower(nfc_normalize(regexp_replace({{ column }}, '\s+', ' ', 'g')))
+lower(nfc_normalize(trim(regexp_replace({{ column }}, '\s+', ' ', 'g'))))
 {%- endmacro %}
 
 {# The distinct words of a text in lower case: runs of letters and digits of any script. #}
 {% macro words(column) -%}
-list_distinct(regexp_extract_all(lower({{ column }}), '[\p{L}\p{N}_]+'))
+list_distinct(regexp_extract_all(lower({{ column }}), '[\p{L}\p{N}]+'))
 {%- endmacro %}
 
 {# How many elements two lists of distinct elements share. Give the shorter list first. #}
@@ -20,5 +20,9 @@ len(list_filter({{ short }}, lambda element: list_contains({{ long }}, element))
 
 {# Jaccard index of two lists of distinct elements, in [0, 1]; 0 when both are empty. Give the shorter list first. #}
 {% macro jaccard(short, long) -%}
-coalesce({{ shared(short, long) }} / nullif(len({{ short }}) + len({{ long }}) - {{ shared(short, long) }}, 0), 0)
+coalesce(
+    {{ shared(short, long) }}
+    / nullif(len({{ short }}) + len({{ long }}) - {{ shared(short, long) }}, 0),
+    0
+)
 {%- endmacro %}

@@ -5,10 +5,10 @@
 select
     r.*,
     case
-        when query_id not in (select query_id from {{ source('collection', 'queries') }}) then 'unknown_query'
-        when doc_id not in (select doc_id from {{ source('collection', 'corpus') }}) then 'unknown_document'
-        when query_id not in (select query_id from {{ ref('queries') }}) then 'query_left_out'
-        when doc_id not in (select doc_id from {{ ref('corpus') }}) then 'document_left_out'
+        when (query_id in (select query_id from {{ source('collection', 'queries') }})) is not true then 'unknown_query'
+        when (doc_id in (select doc_id from {{ source('collection', 'corpus') }})) is not true then 'unknown_document'
+        when (query_id in (select query_id from {{ ref('queries') }})) is not true then 'query_left_out'
+        when (doc_id in (select doc_id from {{ ref('corpus') }})) is not true then 'document_left_out'
     end as problem,
 from {{ relation }} as r
 {%- endmacro %}

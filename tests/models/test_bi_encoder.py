@@ -15,7 +15,7 @@ from hnm.models.bundled import BUNDLED, bundled_folder
 
 MINILM, STATIC = "all-MiniLM-L6-v2", "wordllama-l2-supercat-256"
 TEXTS = ["A heart attack needs help at once.", "naïve café 東京 🙂", "x", "Sort an array in place. " * 60]
-FP32 = Settings(device="cpu", precision="fp32")
+FP32 = Settings(device="cpu", threads=1, precision="fp32")
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +26,14 @@ def minilm() -> BiEncoder:
 @pytest.fixture(scope="module")
 def plain() -> NDArray[np.float32]:
     return SentenceTransformer(str(bundled_folder(MINILM)), device="cpu").encode(TEXTS)
+
+
+@pytest.fixture(scope="module")
+def saved(tiny_backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small random bi-encoder, saved as sentence-transformers saves one."""
+    folder = tmp_path_factory.mktemp("saved")
+    SentenceTransformer(str(tiny_backbone), device="cpu").save_pretrained(str(folder))
+    return folder
 
 
 def lengths(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -40,7 +48,7 @@ def test_vectors_are_those_of_sentence_transformers(minilm: BiEncoder, plain: ND
 
 
 def test_bf16_vectors_are_close_and_of_unit_length(plain: NDArray[np.float32]) -> None:
-    encoder = load_bi_encoder(MINILM, Path(), Settings(device="cpu", precision="bf16"))
+    encoder = load_bi_encoder(MINILM, Path(), Settings(device="cpu", threads=1, precision="bf16"))
     vectors = encoder.encode(TEXTS, "document", None, batch_size=2)
     assert ((vectors * plain).sum(axis=1) > 0.999).all()
     np.testing.assert_allclose(lengths(vectors), 1, atol=1e-6)
@@ -116,20 +124,15 @@ def test_more_tokens_or_dimensions_than_the_model_has_are_refused(tiny_backbone:
         load_bi_encoder(str(tiny_backbone), Path(), FP32, dimension=33)
 
 
-def test_pickles_damaged_weights_and_rerankers_are_refused(tiny_backbone: Path, tmp_path: Path) -> None:
+def test_pickles_and_rerankers_are_refused(tiny_backbone: Path, tmp_path: Path) -> None:
     import torch
 
-    pickled, damaged = tmp_path / "pickled", tmp_path / "damaged"
+    pickled = tmp_path / "pickled"
     shutil.copytree(tiny_backbone, pickled)
     (pickled / "model.safetensors").unlink()
     torch.save({}, pickled / "pytorch_model.bin")
     with pytest.raises(ModelError, match="no safetensors"):
         load_bi_encoder("pickled", tmp_path, FP32)
-    shutil.copytree(tiny_backbone, damaged)
-    weights = damaged / "model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-1000])
-    with pytest.raises(ModelError, match="cannot be loaded"):
-        load_bi_encoder("damaged", tmp_path, FP32)
     with pytest.raises(ModelError, match="reranker_en"):
         load_bi_encoder("reranker_en", tmp_path, FP32)
 
@@ -160,3 +163,15 @@ def test_numbers_that_are_not_finite_are_refused(tiny_backbone: Path, tmp_path: 
 def test_loading_and_encoding_write_nothing_to_the_terminal(capfd: pytest.CaptureFixture[str]) -> None:
     load_bi_encoder(MINILM, Path(), FP32).encode(TEXTS, "document", None, 32)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("file", ["config.json", "model.safetensors", "tokenizer.json", "1_Pooling/config.json"])
+@pytest.mark.parametrize("content", [b"", b"\xff{", b"{}", b"[]", b'{"model_type": 3}', None])
+def test_damaged_files_are_errors_in_words(file: str, content: bytes | None, saved: Path, tmp_path: Path) -> None:
+    shutil.copytree(saved, tmp_path / "m")
+    if content is None:
+        (tmp_path / "m" / file).unlink()
+    else:
+        (tmp_path / "m" / file).write_bytes(content)
+    with pytest.raises(ModelError):
+        load_bi_encoder("m", tmp_path, FP32)

@@ -65,6 +65,6 @@ def test_threads_are_limited_and_described() -> None:
     try:
         limit_threads(Settings(threads=1))
         assert torch.get_num_threads() == 1
-        assert describe(Settings(device="cpu", threads=1, precision="fp32")) == "cpu (1 threads), fp32"
+        assert describe(Settings(device="cpu", threads=1, precision="fp32")) == "cpu (1 thread), fp32"
     finally:
         torch.set_num_threads(before)

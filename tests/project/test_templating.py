@@ -59,7 +59,7 @@ def test_refs_sources_vars_and_environment_are_noted(monkeypatch):
         k=5,
         other=6,
     )
-    assert made.strip() == "select 5, 'from outside' from \"b\", \"s\".\"t\", \"a\", \"b\""
+    assert made.strip() == 'select 5, \'from outside\' from "b", "s"."t", "a", "b"'
     assert list(read.refs) == ["b", "a"]
     assert list(read.sources) == [("s", "t")]
     assert read.vars_read == {"k": 5}
@@ -205,7 +205,9 @@ def test_there_is_no_way_out_of_the_sandbox(text, render):
 # YAML values.
 
 
-@pytest.mark.parametrize("given", [1, 2.5, True, None, "plain", "a: b", [1, "x"], {"a": {"b": ["c"]}}, "", "{ not jinja }"])
+@pytest.mark.parametrize(
+    "given", [1, 2.5, True, None, "plain", "a: b", [1, "x"], {"a": {"b": ["c"]}}, "", "{ not jinja }"]
+)
 def test_values_without_templates_stay_as_they_are(given):
     made, read = value(given)
     assert made == given

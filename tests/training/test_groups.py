@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hnm.errors import StageError
 from hnm.inputs import Inputs
-from hnm.training.groups import Group, Share, Tally, count_pairs, fill, groups, missing_strategies
+from hnm.training.groups import Group, Share, Tally, Triplets, fill
 
 COLUMNS = ("query_id", "positive_id", "negative_id", "query", "positive", "negative", "strategy")
 
@@ -19,15 +19,16 @@ def triplet(query: str, positive: str, negative: str, strategy: str) -> dict[str
     return dict(zip(COLUMNS, values, strict=True))
 
 
-def inputs_of(rows: list[dict[str, str]]) -> Inputs:
-    return Inputs.of(triplets=pa.Table.from_pylist(rows, pa.schema({name: pa.string() for name in COLUMNS})))
+def triplets_of(rows: list[dict[str, str]]) -> Triplets:
+    table = pa.Table.from_pylist(rows, pa.schema({name: pa.string() for name in COLUMNS}))
+    return Triplets(Inputs.of(triplets=table), ("train",))
 
 
 def taken(
     rows: list[dict[str, str]], shares: list[Share], max_groups: int | None = None, seed: int = 0, max_length: int = 64
 ) -> tuple[list[Group], Tally]:
     tally = Tally()
-    return list(groups(inputs_of(rows), shares, max_groups, max_length, seed, tally)), tally
+    return list(triplets_of(rows).groups(shares, max_groups, max_length, seed, tally)), tally
 
 
 def rows_of(*negatives: tuple[str, str]) -> list[dict[str, Any]]:
@@ -112,7 +113,7 @@ def test_groups_do_not_depend_on_the_order_of_rows() -> None:
 def test_pairs_without_usable_negatives_cost_no_budget_and_are_counted() -> None:
     found, tally = taken(many(), [Share(("paper",), 2)], max_groups=15)
     assert tally.groups == len(found) == 15
-    assert count_pairs(inputs_of(many()), [Share(("paper",), 2)]) == (40, 20)
+    assert triplets_of(many()).count_pairs([Share(("paper",), 2)]) == (40, 20)
     assert taken(many(), [Share(("paper",), 2)])[1].groups == 20
 
 
@@ -137,11 +138,27 @@ def test_texts_and_ids_stay_together_and_long_texts_are_cut() -> None:
 
 def test_no_triplets_give_no_groups() -> None:
     assert taken([], [RANDOM])[0] == []
-    assert missing_strategies(inputs_of([]), [RANDOM]) == ["random"]
-    assert count_pairs(inputs_of([]), [RANDOM]) == (0, 0)
+    assert triplets_of([]).missing_strategies([RANDOM]) == ["random"]
+    assert triplets_of([]).count_pairs([RANDOM]) == (0, 0)
 
 
 def test_a_misspelt_strategy_is_refused_unless_its_share_has_another() -> None:
-    assert missing_strategies(inputs_of(many()), [MINED, RANDOM]) == ["fill"]
+    assert triplets_of(many()).missing_strategies([MINED, RANDOM]) == ["fill"]
     with pytest.raises(StageError, match=r"no triplet has the strategy 'papre'(.|\n)*did you mean 'paper'"):
-        missing_strategies(inputs_of(many()), [Share(("papre",), 1), RANDOM])
+        triplets_of(many()).missing_strategies([Share(("papre",), 1), RANDOM])
+
+
+def test_splits_and_ranks_count_where_there_are_columns_for_them() -> None:
+    rows = [
+        triplet(query, "p", f"n{i}", "random") | {"split": split, "selected_rank": 9 - i}
+        for query, split in (("q1", "train"), ("q2", "dev"), ("q3", None))
+        for i in range(9)
+    ]
+    inputs = Inputs.of(triplets=pa.Table.from_pylist(rows))
+    train = Triplets(inputs, ("train",))
+    assert train.count_pairs([RANDOM]) == (1, 1)
+    assert [(g.query_id, g.negative_ids) for g in train.groups([RANDOM], None, 64, 0, Tally())] == [
+        ("q1", ("n8", "n7"))
+    ]
+    assert Triplets(inputs, None).count_pairs([RANDOM]) == (3, 3)
+    assert Triplets(inputs, ("test",)).missing_strategies([RANDOM]) == ["random"]

@@ -141,6 +141,13 @@ def test_the_result_does_not_depend_on_the_order_of_rows(tmp_path: Path, tiny_cr
     assert one.equals(two)
 
 
+def test_a_lists_result_depends_on_that_list_alone(tmp_path: Path, tiny_cross_encoder: Path) -> None:
+    together = reranked(tmp_path / "together", tiny_cross_encoder)[0].to_pylist()
+    for query, docs in LISTS.items():
+        alone = reranked(tmp_path / query, tiny_cross_encoder, first_stage({query: docs}))[0].to_pylist()
+        assert alone == [row for row in together if row["query_id"] == query]
+
+
 def test_after_a_kill_finished_lists_are_not_scored_again(
     tmp_path: Path, tiny_cross_encoder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,197 @@
+"""What the current state no longer names: old Lance versions and models, orphaned folders and tables, removed stages.
+
+Nothing is garbage that a row of `_hnm.materializations` names, that one of them was built from, that carries a Lance tag,
+or that belongs to the newest published versions of its stage.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hnm.engine.delta import REMEMBERED
+from hnm.sqltext import quote
+from hnm.warehouse.failing_rows import SCHEMA as FAILURES
+from hnm.warehouse.lance_versions import OldVersions, find_old_versions, remove_old_versions, tagged_versions
+from hnm.warehouse.state import Materialization, read_materializations
+from hnm.warehouse.warehouse import Warehouse, qualified
+
+if TYPE_CHECKING:
+    import duckdb
+
+Fingerprints = Callable[[str], set[str]]
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What all targets that share a warehouse declare.
+
+    `remembered`: tables of consumed inputs that incremental stages still use. `fingerprints`: under which a stage would be
+    built now, so that interrupted work goes on. `others`: warehouses of other targets, which stay untouched.
+    """
+
+    stages: frozenset[str]
+    remembered: frozenset[str]
+    fingerprints: Fingerprints
+    others: frozenset[Path] = frozenset()
+
+
+@dataclass(frozen=True)
+class Garbage:
+    """One thing that can go. `size`: bytes on disk; None in DuckDB, which uses the space of what is dropped again."""
+
+    kind: str
+    stage: str
+    what: str
+    size: int | None
+    remove: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class _Needed:
+    """By location in the warehouse, the versions that must stay; 0 stands for a whole folder."""
+
+    versions: Mapping[str, set[int]]
+    named: Mapping[str, int]
+
+
+def find_garbage(warehouse: Warehouse, declared: Declared, keep: int = 1) -> list[Garbage]:
+    """All that can go without a trace in any table. `keep`: newest published versions to keep of each stage, at least 1."""
+    if not warehouse.database.exists():
+        state: dict[str, Materialization] = {}
+        return [*_files(warehouse, _Needed({}, {}), declared), *_work(warehouse, declared)]
+    with warehouse.database.reading() as connection:
+        state = read_materializations(connection)
+        needed = _needed(connection, state, keep)
+        tables = list(_orphan_tables(connection, state, declared))
+    dropped = [_table(warehouse, stage, name) for stage, name in tables]
+    return [*_files(warehouse, needed, declared), *_work(warehouse, declared), *dropped]
+
+
+def find_removed_stages(warehouse: Warehouse, declared: Declared) -> list[Garbage]:
+    """Stages that are built but that no target declares any more. Their files are garbage once their rows are gone."""
+    if not warehouse.database.exists():
+        return []
+    with warehouse.database.reading() as connection:
+        state = read_materializations(connection)
+    return [_removed_stage(warehouse, done) for name, done in sorted(state.items()) if name not in declared.stages]
+
+
+def _removed_stage(warehouse: Warehouse, done: Materialization) -> Garbage:
+    def remove() -> None:
+        with warehouse.database.writing() as connection:
+            connection.execute(f"drop table if exists {qualified(done.stage)}")
+            for schema in (REMEMBERED, FAILURES):
+                for name in _tables(connection, schema):
+                    if _owner(name) == done.stage:
+                        connection.execute(f"drop table {schema}.{quote(name)}")
+            for table in ("materializations", "versions", "quarantine"):
+                connection.execute(f"delete from _hnm.{table} where stage = ?", [done.stage])
+
+    size = _size(warehouse.folder / done.location) if done.location else None
+    return Garbage("removed stage", done.stage, f"{done.row_count:,} rows, {done.materialized}", size, remove)
+
+
+def _needed(connection: "duckdb.DuckDBPyConnection", state: Mapping[str, Materialization], keep: int) -> _Needed:
+    needed: dict[str, set[int]] = {}
+    named = {done.location: done.lance_version or 0 for done in state.values() if done.location}
+    for location, version in named.items():
+        needed.setdefault(location, set()).add(version)
+    built_from = {value for done in state.values() for key, value in done.components.items() if key.startswith("input ")}
+    for stage, data_version, location, version, place in connection.execute(
+        """select stage, data_version, location, coalesce(lance_version, 0),
+                  row_number() over (partition by stage order by built_at desc)
+           from _hnm.versions"""
+    ).fetchall():
+        if location and stage in state and (place <= keep or data_version in built_from):
+            needed.setdefault(location, set()).add(version)
+    return _Needed(needed, named)
+
+
+def _files(warehouse: Warehouse, needed: _Needed, declared: Declared) -> Iterator[Garbage]:
+    """Lance tables, their old versions, and models."""
+    for path in sorted((warehouse.folder / "lance").glob("*.lance")):
+        location = path.relative_to(warehouse.folder).as_posix()
+        yield from _lance(path, needed.versions.get(location, set()), needed.named.get(location))
+    for path in sorted((warehouse.folder / "models").glob("*/*")):
+        location = path.relative_to(warehouse.folder).as_posix()
+        if location not in needed.versions and not _holds(path, declared.others):
+            yield _folder("model", path.parent.name, path.name, path)
+
+
+def _lance(path: Path, needed: set[int], named: int | None) -> Iterator[Garbage]:
+    import lance
+
+    try:
+        if not needed and not tagged_versions(lance.dataset(str(path))):
+            yield _folder("lance table", path.stem, "no stage has it", path)
+            return
+        found = find_old_versions(path, needed, named)
+    except (ValueError, OSError):  # not, or no longer, a dataset
+        if not needed:
+            yield _folder("lance table", path.stem, "not readable, and no stage has it", path)
+        return
+    if found.versions or found.bytes:
+        yield Garbage("lance versions", path.stem, _listed(found), found.bytes, lambda: remove_old_versions(found))
+
+
+def _work(warehouse: Warehouse, declared: Declared) -> Iterator[Garbage]:
+    """Folders of builds that were killed and that no build could go on with."""
+    for path in sorted((warehouse.folder / "work").glob("*")):
+        marker = path / "fingerprint"
+        begun = marker.read_text() if marker.is_file() else ""
+        if begun not in declared.fingerprints(path.name) and not _holds(path, declared.others):
+            yield _folder("work", path.name, "an interrupted build that cannot go on", path)
+
+
+def _orphan_tables(
+    connection: "duckdb.DuckDBPyConnection", state: Mapping[str, Materialization], declared: Declared
+) -> Iterator[tuple[str, str]]:
+    """Stage and SQL name of tables that belong to no stage, or to one that is a Lance table by now."""
+    for name, done in state.items():
+        schema, _, table = name.rpartition(".")
+        if done.materialized == "lance" and table in _tables(connection, schema or "main"):
+            yield name, qualified(name)
+    for schema in (REMEMBERED, FAILURES):
+        for table in _tables(connection, schema):
+            owner = _owner(table)
+            unused = schema == REMEMBERED and owner in declared.stages and table not in declared.remembered
+            if unused or owner not in {*declared.stages, *state}:
+                yield owner, f"{schema}.{quote(table)}"
+
+
+def _table(warehouse: Warehouse, stage: str, name: str) -> Garbage:
+    def remove() -> None:
+        with warehouse.database.writing() as connection:
+            connection.execute(f"drop table if exists {name}")
+
+    return Garbage("table", stage, name, None, remove)
+
+
+def _folder(kind: str, stage: str, what: str, path: Path) -> Garbage:
+    return Garbage(kind, stage, what, _size(path), lambda: shutil.rmtree(path))
+
+
+def _listed(found: OldVersions) -> str:
+    count = len(found.versions)
+    shown = ", ".join(str(version) for version in found.versions[:5]) + (", …" if count > 5 else "")
+    return f"{count} versions: {shown}" if count else "leftovers of writes that were killed"
+
+
+def _tables(connection: "duckdb.DuckDBPyConnection", schema: str) -> list[str]:
+    query = "select table_name from information_schema.tables where table_schema = ? order by table_name"
+    return [row[0] for row in connection.execute(query, [schema]).fetchall()]
+
+
+def _owner(table: str) -> str:
+    """The stage that a table of `_hnm_inputs` or `_hnm_failures` belongs to: its name holds no space."""
+    return table.partition(" ")[0]
+
+
+def _size(path: Path) -> int:
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
+def _holds(path: Path, warehouses: frozenset[Path]) -> bool:
+    return any(warehouse.is_relative_to(path) for warehouse in warehouses)

@@ -1,0 +1,85 @@
+"""What is known of a project before anything runs: its state, and what each node would be built from now."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from typing import Any
+
+from hnm.engine.diff import SQL_FACT
+from hnm.engine.files import FACT, file_components, file_facts
+from hnm.engine.fingerprint import Components, own_components, without_inputs
+from hnm.engine.graph import Graph
+from hnm.engine.plan import Plan, make_plan
+from hnm.engine.selectors import Labels, Method
+from hnm.project.manifest import Manifest, SqlText
+from hnm.warehouse.history import find_run, stage_records
+from hnm.warehouse.state import Materialization
+from hnm.warehouse.warehouse import Warehouse
+
+_IN_DBT = {"built": "success", "fresh": "success", "failed": "error", "blocked": "skipped", "planned": "skipped"}
+"""dbt's words for what a run did with a stage; ours are understood as well."""
+
+
+class Survey:
+    """Looks at files and warehouse when first asked, and once: a plan and the selectors in it see the same."""
+
+    def __init__(self, manifest: Manifest, graph: Graph, run: str | None = None) -> None:
+        """`run`: the recorded run that `result:` is about, as the beginning of its id; the last one when None."""
+        self.manifest = manifest
+        self.graph = graph
+        self.run = run
+        self.warehouse = Warehouse(manifest.warehouse)
+        self._own: dict[str, tuple[Components, Mapping[str, Any]]] = {}
+
+    @cached_property
+    def state(self) -> dict[str, Materialization]:
+        return self.warehouse.state()
+
+    def components(self, name: str) -> Components:
+        """All that a node depends on now, but its inputs. Raises SourceError when a file that it reads is missing."""
+        return self._look(name)[0]
+
+    def plan(self, names: Iterable[str], full_refresh: bool = False) -> Plan:
+        """What a run of these nodes would do."""
+        chosen = tuple(names)
+        own = {name: self._look(name) for name in chosen}
+        components = {name: known for name, (known, _) in own.items()}
+        facts = {name: facts for name, (_, facts) in own.items()}
+        rows = self.warehouse.row_counts()
+        return make_plan(self.manifest.nodes, chosen, components, self.state, full_refresh, facts, rows)
+
+    @property
+    def methods(self) -> Mapping[str, Method]:
+        """Selector methods that need to know more than the project's files."""
+        names = frozenset(self.manifest.nodes)
+        return {
+            "state": Method(lambda: dict(self._changed()), frozenset({"new", "modified"})),
+            "stale": Method(self._stale, names, default="*"),
+            "result": Method(self._results, frozenset({*_IN_DBT, *_IN_DBT.values()})),
+        }
+
+    def _look(self, name: str) -> tuple[Components, Mapping[str, Any]]:
+        if name not in self._own:
+            node = self.manifest.nodes[name]
+            before = self.state[name].facts if name in self.state else {}
+            files = file_facts(node, self.manifest.root, before)
+            components = own_components(node, self.manifest) | file_components(files)
+            facts = {SQL_FACT: node.work.template} if isinstance(node.work, SqlText) else {}
+            self._own[name] = components, facts | ({FACT: files} if files else {})
+        return self._own[name]
+
+    def _changed(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        for name in self.manifest.nodes:
+            done = self.state.get(name)
+            if done is None:
+                yield name, ("new", "modified")
+            elif without_inputs(done.components) != self.components(name):
+                yield name, ("modified",)
+
+    def _stale(self) -> Labels:
+        return {entry.node.name: (entry.node.name,) for entry in self.plan(self.graph.order).stale()}
+
+    def _results(self) -> Labels:
+        with self.warehouse.database.reading() as connection:
+            records = stage_records(connection, find_run(connection, self.run))
+        known = {name: record.status for name, record in records.items() if name in self.manifest.nodes}
+        return {name: (status, _IN_DBT.get(status, status)) for name, status in known.items()}

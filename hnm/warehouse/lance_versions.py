@@ -1,0 +1,73 @@
+"""Old versions of a Lance dataset: which may go, how much they hold, and how they go."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class OldVersions:
+    """Versions of the dataset at `path` that nothing needs, and the bytes that only they hold.
+
+    `named`: the version that the state names, when a newer one that was never published hides it.
+    """
+
+    path: Path
+    versions: tuple[int, ...]
+    bytes: int
+    named: int | None = None
+
+
+def tagged_versions(dataset: Any) -> set[int]:
+    """The versions that carry a tag."""
+    return {int(tag["version"]) for tag in dataset.tags.list().values()}
+
+
+def find_old_versions(path: Path, needed: set[int], named: int | None) -> OldVersions:
+    """The versions that are neither `needed` nor tagged, and leftovers of writes that were killed.
+
+    `named`: the version that the state names, if any. Raises ValueError when there is no dataset at `path`, OSError when
+    it is damaged.
+    """
+    import lance
+
+    dataset = lance.dataset(str(path))
+    latest = int(dataset.version)
+    kept = needed | tagged_versions(dataset)
+    old = tuple(int(entry["version"]) for entry in dataset.versions() if int(entry["version"]) not in {*kept, latest})
+    explained = dataset.explain_cleanup_old_versions(
+        versions=list(old) or [latest], delete_unverified=True, error_if_tagged_old_versions=False
+    )
+    size = int(explained.stats.bytes_removed)
+    unpublished = _files(path, latest) - _files(path, *kept) if named is not None and latest not in kept else set()
+    if not unpublished:  # a latest version that no one names but that holds nothing of its own costs nothing
+        return OldVersions(path, old, size)
+    return OldVersions(path, (*old, latest), size + sum(file.stat().st_size for file in unpublished), named)
+
+
+def remove_old_versions(found: OldVersions) -> None:
+    """Remove what `find_old_versions` found. No one may write the dataset meanwhile: hold the run's lock.
+
+    Lance never removes the newest version. So where that is one to go, the named one is made the newest again first: a
+    new version over the same files.
+    """
+    import lance
+
+    if found.named is not None:
+        lance.dataset(str(found.path), version=found.named).restore()
+    dataset = lance.dataset(str(found.path))
+    dataset.cleanup_old_versions(
+        versions=list(found.versions) or [dataset.version], delete_unverified=True, error_if_tagged_old_versions=False
+    )
+
+
+def _files(path: Path, *versions: int) -> set[Path]:
+    """The data files that versions are made of."""
+    import lance
+
+    return {
+        path / "data" / file.path
+        for version in versions
+        for fragment in lance.dataset(str(path), version=version).get_fragments()
+        for file in fragment.data_files()
+    }
