@@ -1,21 +1,27 @@
 """A project in Python; the command line is a thin layer over this."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hnm.context import Settings, SilentReporter
-from hnm.engine.files import FACT, file_components, file_facts
-from hnm.engine.fingerprint import own_components
+from hnm.engine.artifacts import manifest_artifact, write_json
+from hnm.engine.collect import Collection, collect, look
+from hnm.engine.diff import StageDiff, diff_plan, diff_runs
 from hnm.engine.graph import Graph
-from hnm.engine.plan import Entry, Plan, make_plan
-from hnm.engine.run import RunResult, StageResult, compiled_path, execute
+from hnm.engine.plan import Entry, Plan
+from hnm.engine.records import recorded_on_disk
+from hnm.engine.retry import Retry, retry
+from hnm.engine.run import Invocation, RunResult, StageResult, compiled_path, execute
 from hnm.engine.selectors import select
+from hnm.engine.survey import Survey
+from hnm.engine.testing import Verdict, run_data_tests, run_unit_tests
 from hnm.errors import SelectorError, nearest
 from hnm.project.load import find_root, load_project
 from hnm.project.manifest import Manifest, Node, SqlText
+from hnm.warehouse.history import built_until, find_run
 from hnm.warehouse.query import query as run_query
 from hnm.warehouse.state import Materialization
 from hnm.warehouse.warehouse import Warehouse
@@ -24,6 +30,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from hnm.engine.run import Listener
+    from hnm.engine.run_log import LogLevel
 
 
 class SilentListener(SilentReporter):
@@ -104,29 +111,106 @@ class Project:
         """What is built, by node."""
         return self.warehouse.state()
 
-    def select(self, chosen: Iterable[str] = (), excluded: Iterable[str] = ()) -> tuple[str, ...]:
+    def write_manifest(self) -> Path:
+        """Write target/manifest.json, which readers of dbt's artifacts understand."""
+        path = self.manifest.root / "target" / "manifest.json"
+        write_json(path, manifest_artifact(self.manifest))
+        return path
+
+    def survey(self, run: str | None = None) -> Survey:
+        """What is known of the project at this moment. `run`: the recorded run that `result:` and `retry` are about."""
+        return Survey(self.manifest, self.graph, run)
+
+    def select(
+        self, chosen: Iterable[str] = (), excluded: Iterable[str] = (), survey: Survey | None = None
+    ) -> tuple[str, ...]:
         """Names of the selected nodes in the order in which they run. Raises SelectorError."""
-        return select(self.manifest.nodes, self.graph, self.manifest.root, chosen, excluded)
+        manifest, methods = self.manifest, (survey or self.survey()).methods
+        named = manifest.config.selectors
+        return select(manifest.nodes, self.graph, manifest.root, chosen, excluded, methods=methods, named=named)
 
-    def plan(self, select: Iterable[str] = (), exclude: Iterable[str] = (), full_refresh: bool = False) -> Plan:
-        """What a run of the selected nodes would do, and why. Touches nothing."""
+    def plan(
+        self,
+        select: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        full_refresh: bool = False,
+        state_run: str | None = None,
+    ) -> Plan:
+        """What a run of the selected nodes would do, and why. Touches nothing.
+
+        `state_run`: the beginning of the id of the run that `result:` is about; by default the last one.
+        """
+        survey = self.survey(state_run)
+        return survey.plan(self.select(select, exclude, survey), full_refresh)
+
+    def unit_tests(self, select: Iterable[str] = (), exclude: Iterable[str] = ()) -> Iterator[Verdict]:
+        """Run the unit tests of the selected stages, one after the other, in a database in memory."""
         names = self.select(select, exclude)
-        state = self.state()
-        components, facts = {}, {}
-        for name in names:
-            node = self.manifest.nodes[name]
-            files = file_facts(node, self.manifest.root, state[name].facts if name in state else {})
-            components[name] = own_components(node, self.manifest) | file_components(files)
-            facts[name] = {FACT: files} if files else {}
-        return make_plan(self.manifest.nodes, names, components, state, full_refresh, facts)
+        tests = (test for name in names for test in self.manifest.unit_tests if test.stage == name)
+        return run_unit_tests(tests, self.manifest.root, self.settings)
 
-    def run(self, plan: Plan | None = None, listener: "Listener | None" = None) -> RunResult:
+    def data_tests(self, select: Iterable[str] = (), exclude: Iterable[str] = ()) -> Iterator[Verdict]:
+        """Hold the published tables of the selected stages to their contracts and data tests, stage by stage.
+
+        Keeps the failing rows, and writes nothing else. Raises WarehouseError when the warehouse cannot be read.
+        """
+        nodes = [self.manifest.nodes[name] for name in self.select(select, exclude)]
+        return run_data_tests(nodes, self.warehouse, self.state(), self.settings)
+
+    def retry(self, run: str | None = None) -> Retry:
+        """What is left to do of a recorded run, by default the last: what failed, was skipped or not reached."""
+        return retry(self.survey(run))
+
+    def run(
+        self,
+        plan: Plan | None = None,
+        listener: "Listener | None" = None,
+        invocation: Invocation | None = None,
+        log_level: "LogLevel" = "info",
+    ) -> RunResult:
         """Execute a plan (by default that of the whole project); failures are in the result, not raised.
 
-        Raises LockedError when another run holds the warehouse.
+        `log_level`: what target/logs/ keeps of it. Raises LockedError when another run holds the warehouse.
         """
+        made, call = plan or self.plan(), invocation or Invocation()
         self.write_compiled()
-        return execute(plan or self.plan(), self.manifest, self.settings, listener or SilentListener())
+        with recorded_on_disk(self.manifest, made, listener or SilentListener(), call, log_level) as log:
+            return execute(made, self.manifest, self.settings, log, call)
+
+    def diff(
+        self, select: Iterable[str] = (), exclude: Iterable[str] = (), state_run: str | None = None
+    ) -> tuple[StageDiff, ...]:
+        """What a run of the selected nodes would change against the last good state."""
+        survey = self.survey(state_run)
+        plan = survey.plan(self.select(select, exclude, survey))
+        return diff_plan(plan, survey.state, self.warehouse.row_counts())
+
+    def diff_runs(self, before: str, after: str) -> tuple[StageDiff, ...]:
+        """How the states differ that two recorded runs left, each given by the beginning of its id."""
+        with self.warehouse.database.reading() as connection:
+            old, new = (built_until(connection, find_run(connection, run)) for run in (before, after))
+        return diff_runs(old, new, self.warehouse.row_counts())
+
+    def gc(
+        self,
+        keep: int = 1,
+        removed_stages: bool = False,
+        dry_run: bool = True,
+        variables: Mapping[str, Any] | None = None,
+    ) -> Collection:
+        """What nothing needs any more: listed, and removed unless `dry_run`. Raises LockedError while a run goes on.
+
+        `keep`: newest published versions of each stage that stay. `variables`: as given to `load`, for the other
+        targets that share the warehouse.
+        """
+        manifest = self.manifest
+        sharing = [
+            Project.load(manifest.root, name, variables)
+            for name, target in manifest.config.targets.items()
+            if name != manifest.target and (manifest.root / target.warehouse).resolve() == manifest.warehouse
+        ]
+        surveys = [project.survey() for project in (self, *sharing)]
+        return look(surveys, keep) if dry_run else collect(surveys, keep, removed_stages)
 
     def query(self, sql: str, values: Iterable[Any] = ()) -> "pa.Table":
         """Rows of a read-only query over all tables, Lance tables included. Raises QueryError."""

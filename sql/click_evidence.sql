@@ -2,8 +2,8 @@
 --
 -- Position bias: a document at position k is looked at with probability (1 / k) ** click_eta, the curve of Joachims,
 -- Swaminathan and Schnabel, "Unbiased Learning-to-Rank with Biased Feedback", WSDM 2017. The expected examinations of a
--- pair are the sum of those probabilities over its impressions, and its attractiveness is clicks per examination. A click
--- proves an examination, so there are never fewer examinations than clicks (this clips the inverse propensities).
+-- pair are the sum of those probabilities over its impressions, and its attractiveness is clicks per examination. A
+-- click proves an examination, so there are never fewer examinations than clicks (this clips the inverse propensities).
 -- lower_bound is Wilson's bound of the attractiveness: few examinations prove little.
 {%- set z = var('confidence_z', 1.96) %}
 with shown_at_position as (

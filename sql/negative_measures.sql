@@ -2,10 +2,10 @@
 -- negative_quality and negative_quality_by_query are means over these rows.
 --
 -- With s the fused score and p* the query's best positive: hardness = s(q, n) / s(q, p*), null where the best positive
--- has no positive score; margin = s(q, p*) - s(q, n); is_inverted: the negative scores above p*. slack_1 and slack_2 are
--- by how much the paper's two conditions hold for the pair's own positive p (arXiv 2505.18366): d(q, p) - d(q, n) and
--- d(p, n) - d(q, n). agreement: share of the retrievers that returned the negative. Lexical overlaps are Jaccard indices
--- of words. is_near_duplicate: cosine to the positive of at least near_duplicate_cosine.
+-- has no positive score; margin = s(q, p*) - s(q, n); is_inverted: the negative scores above p*. slack_1 and slack_2
+-- are by how much the paper's two conditions hold for the pair's own positive p (arXiv 2505.18366): d(q, p) - d(q, n)
+-- and d(p, n) - d(q, n). agreement: share of the retrievers that returned the negative. Lexical overlaps are Jaccard
+-- indices of words. is_near_duplicate: cosine to the positive of at least near_duplicate_cosine.
 -- is_label_conflict: it is a positive of the query (must never be). is_judged_positive: a judgment calls it an answer,
 -- whether the mining knew of that judgment or not: a false negative.
 {%- set retrievers = var('retrievers') %}

@@ -1,5 +1,5 @@
--- One row per strategy: how good its negatives are, all queries together. Measures: see negative_measures, of which these
--- are means over negatives; diversity is a mean over queries.
+-- One row per strategy: how good its negatives are, all queries together. Measures: see negative_measures, of which
+-- these are means over negatives; diversity is a mean over queries.
 -- coverage: share of the queries that have a negative. pair_coverage: the same for pairs of query and positive.
 -- yield: negatives per pair. margin_p*: quantiles of the margin. hubness: how often one document serves as a negative;
 -- its maximum, and its Gini coefficient over the documents that serve at all.
@@ -30,7 +30,11 @@ means as (
 ),
 
 occurrences as (
-    select strategy, doc_id, count(*) as times, row_number() over (partition by strategy order by times, doc_id) as place
+    select
+        strategy,
+        doc_id,
+        count(*) as times,
+        row_number() over (partition by strategy order by times, doc_id) as place,
     from {{ ref('negative_measures') }}
     group by strategy, doc_id
 ),

@@ -1,6 +1,6 @@
--- One row per query, positive, candidate and strategy, with the outcome of every rule. exclusion_reason is null where the
--- candidate is kept as a negative, and names the first rule that it fails otherwise. See macros/outcome.sql for the rules
--- that all strategies share, and macros/rule_*.sql for each strategy's own.
+-- One row per query, positive, candidate and strategy, with the outcome of every rule. exclusion_reason is null where
+-- the candidate is kept as a negative, and names the first rule that it fails otherwise. See macros/outcome.sql for
+-- the rules that all strategies share, and macros/rule_*.sql for each strategy's own.
 {%- set strategies = var('strategies') %}
 {{- check_strategies(strategies) }}
 with candidates as (

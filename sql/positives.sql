@@ -27,7 +27,7 @@ with accepted as (
     from {{ ref('click_evidence') }}
     where
         clicked_sessions >= {{ var('min_click_sessions', 2) }}
-        and lower_bound >= {{ var('min_lower_bound', 0.1) }}
+        and lower_bound >= {{ var('min_lower_bound', 0.2) }}
 {%- else %}
     select
         query_id,

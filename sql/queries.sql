@@ -1,11 +1,11 @@
--- One row per query, with its split: train, dev, test, or unjudged (nothing says whether an answer to it is right, so it
--- is of no use to training or evaluation). Splits come from, in this order:
+-- One row per query, with its split: train, dev, test, or unjudged (nothing says whether an answer to it is right, so
+-- it is of no use to training or evaluation). Splits come from, in this order:
 --   1. the query itself;
 --   2. its judgments; where those name several splits, the one furthest from training (test, dev, train), so that
 --      nothing is tested that was trained on;
 --   3. train, when other queries have a split and this one has judgments or may have clicks.
--- Then what the source lacks is cut out by a stable hash of the id: with a single split or none, 80 % train, 10 % dev and
--- 10 % test; without test, half of dev; without train, 80 % of dev; without dev, 10 % of train.
+-- Then what the source lacks is cut out by a stable hash of the id: with a single split or none, 80 % train, 10 % dev
+-- and 10 % test; without test, half of dev; without train, 80 % of dev; without dev, 10 % of train.
 -- Every query keeps its split when others come or go (unless a split appears or vanishes with them).
 {%- set clicked = var('positives_from') == 'clicks' %}
 {%- set cap = var('max_train_queries', none) %}
@@ -47,7 +47,8 @@ assigned as (
         text,
         case
             when split is null and not usable then 'unjudged'
-            when len(splits) <= 1 then case when fraction < 0.8 then 'train' when fraction < 0.9 then 'dev' else 'test' end
+            when len(splits) <= 1 and fraction < 0.8 then 'train'
+            when len(splits) <= 1 then if(fraction < 0.9, 'dev', 'test')
             when split = 'dev' and 'test' not in splits then if(fraction < 0.5, 'test', 'dev')
             when split = 'dev' and 'train' not in splits then if(fraction < 0.8, 'train', 'dev')
             when split = 'train' and 'dev' not in splits then if(fraction < 0.1, 'dev', 'train')

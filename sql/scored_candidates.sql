@@ -1,10 +1,11 @@
 -- One row per query, positive and candidate: what every retriever says of the candidate, and how the three lie to each
 -- other. Candidates are all documents that any retriever returned for the query, and its random documents.
 --
--- rank_*, score_*: null where the retriever did not return the document. agreement: how many retrievers did (random ones
--- do not count). rrf: reciprocal rank fusion. Distances are cosine distances of ensemble vectors, and fused_score is the
--- cosine of query and document. lexical_overlap: Jaccard index of the words of query and document. is_known_positive: the
--- candidate is a positive of the query, this one or another. is_positive_copy: its text is that of one of them.
+-- rank_*, score_*: null where the retriever did not return the document. agreement: how many retrievers did (random
+-- ones do not count). rrf: reciprocal rank fusion. Distances are cosine distances of ensemble vectors, and fused_score
+-- is the cosine of query and document. lexical_overlap: Jaccard index of the words of query and document.
+-- is_known_positive: the candidate is a positive of the query, this one or another. is_positive_copy: its text is that
+-- of one of them.
 --
 -- Vectors are compared as lists: DuckDB copies fixed-size arrays through joins number by number, at ten times the cost.
 {%- set retrievers = var('retrievers') %}

@@ -1,5 +1,5 @@
--- One row per training example: a query, a positive and a kept negative with their texts, the distances between them, and
--- the strategy that chose the negative.
+-- One row per training example: a query, a positive and a kept negative with their texts, the distances between them,
+-- and the strategy that chose the negative.
 select
     query_id,
     positive_id,

@@ -9,7 +9,7 @@ from hnm.cli.options import ProjectOption, TargetOption, VarsOption, parse_vars
 
 
 def parse(project: ProjectOption = Path(), target: TargetOption = None, variables: VarsOption = None) -> None:
-    """Read and check the whole project without building anything.
+    """Read and check the whole project without building anything, and write target/manifest.json.
 
     Example: `hnm parse`
     """
@@ -17,6 +17,7 @@ def parse(project: ProjectOption = Path(), target: TargetOption = None, variable
     from hnm.cli.console import stderr
 
     loaded = Project.load(project, target, parse_vars(variables))
+    loaded.write_manifest()
     nodes = loaded.manifest.nodes.values()
     kinds = {kind: sum(node.kind == kind for node in nodes) for kind in ("source", "sql", "python")}
     stderr().print(

@@ -5,12 +5,25 @@ from pathlib import Path
 
 import typer
 
-from hnm.cli.options import ExcludeOption, JsonOption, ProjectOption, SelectOption, TargetOption, VarsOption, parse_vars
+from hnm.cli.options import (
+    ExcludeOption,
+    JsonOption,
+    ProjectOption,
+    SelectOption,
+    SelectorOption,
+    StateRunOption,
+    TargetOption,
+    VarsOption,
+    chosen,
+    parse_vars,
+)
 
 
 def ls(
     select: SelectOption = None,
     exclude: ExcludeOption = None,
+    selector: SelectorOption = None,
+    state_run: StateRunOption = None,
     as_json: JsonOption = False,
     project: ProjectOption = Path(),
     target: TargetOption = None,
@@ -23,7 +36,8 @@ def ls(
     from hnm.api import Project
 
     loaded = Project.load(project, target, parse_vars(variables))
-    nodes = [loaded.manifest.nodes[name] for name in loaded.select(select or (), exclude or ())]
+    names = loaded.select(chosen(select, selector), exclude or (), loaded.survey(state_run))
+    nodes = [loaded.manifest.nodes[name] for name in names]
     if as_json:
         listed = [
             {

@@ -5,9 +5,10 @@ import sys
 from typing import Annotated
 
 import typer
+
 import hnm
 from hnm.cli import compile as compile_command
-from hnm.cli import debug, export, init, listing, query, run, show, summary
+from hnm.cli import debug, diff, export, gc, init, listing, query, retry, run, show, summary, test
 from hnm.cli.console import show_error, stderr
 from hnm.errors import HnmError
 
@@ -29,6 +30,10 @@ app.command("compile")(compile_command.compile_)
 app.command("ls")(listing.ls)
 app.command("plan")(run.plan)
 app.command("run")(run.run)
+app.command("test")(test.test)
+app.command("retry")(retry.retry)
+app.command("diff")(diff.diff)
+app.command("gc")(gc.gc)
 app.command("summary")(summary.summary)
 app.command("query")(query.query)
 app.command("show")(show.show)

@@ -1,5 +1,6 @@
 """Options that several commands share, and how they become a project."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,11 +17,43 @@ VarsOption = Annotated[
 ]
 SelectOption = Annotated[
     list[str] | None,
-    typer.Option("--select", "-s", help="Stages: name, +name, name+, tag:x, path:x, kind:sql, wildcards, a,b."),
+    typer.Option(
+        "--select", "-s", help="Stages: name, +name, name+, tag:x, path:x, kind:sql, state:modified, wildcards, a,b."
+    ),
 ]
 ExcludeOption = Annotated[list[str] | None, typer.Option("--exclude", help="Stages to leave out.")]
+SelectorOption = Annotated[
+    list[str] | None, typer.Option("--selector", help="A selection that project.yml names under `selectors:`.")
+]
+StateRunOption = Annotated[
+    str | None,
+    typer.Option("--state-run", help="The run that `result:` is about, as the beginning of its id; else the last."),
+]
 FullRefreshOption = Annotated[bool, typer.Option("--full-refresh", help="Build selected stages even if fresh.")]
+FailFastOption = Annotated[
+    bool, typer.Option("--fail-fast", "-x", help="Stop at the first failure; the rest is skipped.")
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show failures only.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, for programs.")]
+
+
+class LogLevel(StrEnum):
+    """From which level on the run's log file keeps what happens."""
+
+    debug = "debug"
+    info = "info"
+    warning = "warning"
+    error = "error"
+
+
+LogLevelOption = Annotated[
+    LogLevel, typer.Option("--log-level", help="What the run's log file in target/logs/ holds, from this level on.")
+]
+
+
+def chosen(select: list[str] | None, selectors: list[str] | None) -> list[str]:
+    """What `--select` and `--selector` choose together."""
+    return [*(select or ()), *(f"selector:{name}" for name in selectors or ())]
 
 
 def parse_vars(text: str | None) -> dict[str, Any]:

@@ -8,23 +8,33 @@ import typer
 
 from hnm.cli.options import (
     ExcludeOption,
+    FailFastOption,
     FullRefreshOption,
     JsonOption,
+    LogLevel,
+    LogLevelOption,
     ProjectOption,
+    QuietOption,
     SelectOption,
+    SelectorOption,
+    StateRunOption,
     TargetOption,
     VarsOption,
+    chosen,
     parse_vars,
 )
 
 if TYPE_CHECKING:
+    from hnm.api import Project
     from hnm.engine.plan import Plan
-    from hnm.engine.run import RunResult
+    from hnm.engine.run import Invocation, RunResult
 
 
 def plan(
     select: SelectOption = None,
     exclude: ExcludeOption = None,
+    selector: SelectorOption = None,
+    state_run: StateRunOption = None,
     full_refresh: FullRefreshOption = False,
     check: Annotated[bool, typer.Option("--check", help="Exit with 1 when anything is stale.")] = False,
     as_json: JsonOption = False,
@@ -39,11 +49,14 @@ def plan(
     from hnm.api import Project
     from hnm.cli.run_view import print_plan
 
-    made = Project.load(project, target, parse_vars(variables)).plan(select or (), exclude or (), full_refresh)
+    loaded = Project.load(project, target, parse_vars(variables))
+    made = loaded.plan(chosen(select, selector), exclude or (), full_refresh, state_run)
     if as_json:
         typer.echo(json.dumps(_plan_as_json(made), indent=2))
-    else:
+    elif made.entries:
         print_plan(made)
+    else:
+        _say_nothing_selected()
     if check and made.stale():
         raise typer.Exit(1)
 
@@ -51,9 +64,13 @@ def plan(
 def run(
     select: SelectOption = None,
     exclude: ExcludeOption = None,
+    selector: SelectorOption = None,
+    state_run: StateRunOption = None,
     full_refresh: FullRefreshOption = False,
+    fail_fast: FailFastOption = False,
     as_json: JsonOption = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show failures only.")] = False,
+    quiet: QuietOption = False,
+    log_level: LogLevelOption = LogLevel.info,
     project: ProjectOption = Path(),
     target: TargetOption = None,
     variables: VarsOption = None,
@@ -63,14 +80,26 @@ def run(
     Example: `hnm run --select negatives+`
     """
     from hnm.api import Project
+    from hnm.engine.run import Invocation
+
+    loaded = Project.load(project, target, parse_vars(variables))
+    made = loaded.plan(chosen(select, selector), exclude or (), full_refresh, state_run)
+    execute(loaded, made, Invocation(command("run", full_refresh), fail_fast), as_json, quiet, log_level)
+
+
+def execute(
+    loaded: "Project", made: "Plan", invocation: "Invocation", as_json: bool, quiet: bool, log_level: LogLevel
+) -> None:
+    """Run a plan, show what happens, and leave with 1 when anything failed."""
     from hnm.cli.run_view import RunView, print_failures, print_outcome
     from hnm.cli.summary import print_summary
 
-    loaded = Project.load(project, target, parse_vars(variables))
-    made = loaded.plan(select or (), exclude or (), full_refresh)
+    if not made.entries:
+        _say_nothing_selected()
+        quiet = True
     with RunView(quiet=quiet or as_json) as view:
         view.header(loaded, made)
-        result = loaded.run(made, view)
+        result = loaded.run(made, view, invocation, log_level.value)
     if as_json:
         typer.echo(json.dumps(_result_as_json(result), indent=2, default=str))
     print_failures(result)
@@ -80,6 +109,17 @@ def run(
             print_summary(loaded, brief=all(stage.outcome == "fresh" for stage in result.results))
     if not result.ok:
         raise typer.Exit(1)
+
+
+def command(name: str, full_refresh: bool) -> str:
+    """What is kept with a run as its command."""
+    return f"{name} --full-refresh" if full_refresh else name
+
+
+def _say_nothing_selected() -> None:
+    from hnm.cli.console import stderr
+
+    stderr().print("nothing to do: the selection is empty")
 
 
 def _plan_as_json(made: "Plan") -> list[dict[str, object]]:

@@ -33,8 +33,8 @@ class Failure:
 
     @property
     def examples(self) -> str:
-        shown = "; ".join(_short(row) for row in self.rows.slice(0, SHOWN_ROWS).to_pylist())
-        return f"{self.count:,} row{'' if self.count == 1 else 's'}, for example {shown}"
+        """The first offending rows as text."""
+        return "; ".join(_short(row) for row in self.rows.slice(0, SHOWN_ROWS).to_pylist())
 
     @property
     def command(self) -> str:
@@ -43,7 +43,8 @@ class Failure:
         return f"hnm query {shlex.quote(query)}"
 
     def __str__(self) -> str:
-        return f"{self.test.name}: {self.examples}; see `{self.command}`"
+        rows = f"{self.count:,} row{'' if self.count == 1 else 's'}"
+        return f"{self.test.name}: {rows}, for example {self.examples}; see `{self.command}`"
 
 
 def run_tests(
@@ -63,8 +64,7 @@ def run_test(connection: "duckdb.DuckDBPyConnection", stage: str, table: str, te
 
     query = f"select * from (\n{test.offending(table)}\n)"
     try:
-        row = connection.execute(f"select count(*) from ({query})").fetchone()
-        count = int(row[0]) if row else 0
+        ((count,),) = connection.execute(f"select count(*) from ({query})").fetchall()
         if not (test.warns(count) or test.blocks(count)):
             return None
         rows = connection.sql(f"{query} order by all limit {KEPT_ROWS}").to_arrow_table()

@@ -69,9 +69,7 @@ def without_inputs(components: Mapping[str, str]) -> Components:
     return {name: value for name, value in components.items() if not is_input(name)}
 
 
-def differences(
-    old: Mapping[str, str], new: Mapping[str, str], rows: Mapping[str, int] | None = None
-) -> list[str]:
+def differences(old: Mapping[str, str], new: Mapping[str, str], rows: Mapping[str, int] | None = None) -> list[str]:
     """In words, what changed from the last build to now; causes of the stage's own come before its inputs'.
 
     `rows`: row counts of data versions, where known.

@@ -1,11 +1,13 @@
 """What the current state no longer names: old Lance versions and models, orphaned folders and tables, removed stages.
 
-Nothing is garbage that a row of `_hnm.materializations` names, that one of them was built from, that carries a Lance tag,
-or that belongs to the newest published versions of its stage.
+Nothing is garbage that a row of `_hnm.materializations` names, that one of them was built from, that carries a Lance
+tag, or that belongs to the newest published versions of its stage.
 """
 
 import shutil
+import uuid
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,14 +29,13 @@ Fingerprints = Callable[[str], set[str]]
 class Declared:
     """What all targets that share a warehouse declare.
 
-    `remembered`: tables of consumed inputs that incremental stages still use. `fingerprints`: under which a stage would be
-    built now, so that interrupted work goes on. `others`: warehouses of other targets, which stay untouched.
+    `remembered`: tables of consumed inputs that incremental stages still use. `fingerprints`: under which a stage would
+    be built now, so that interrupted work goes on.
     """
 
     stages: frozenset[str]
     remembered: frozenset[str]
     fingerprints: Fingerprints
-    others: frozenset[Path] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -57,16 +58,15 @@ class _Needed:
 
 
 def find_garbage(warehouse: Warehouse, declared: Declared, keep: int = 1) -> list[Garbage]:
-    """All that can go without a trace in any table. `keep`: newest published versions to keep of each stage, at least 1."""
+    """All that can go without a trace in any table. `keep`: newest published versions that stay of each stage."""
     if not warehouse.database.exists():
-        state: dict[str, Materialization] = {}
-        return [*_files(warehouse, _Needed({}, {}), declared), *_work(warehouse, declared)]
+        return [*_files(warehouse, _Needed({}, {})), *_work(warehouse, declared)]
     with warehouse.database.reading() as connection:
         state = read_materializations(connection)
         needed = _needed(connection, state, keep)
         tables = list(_orphan_tables(connection, state, declared))
     dropped = [_table(warehouse, stage, name) for stage, name in tables]
-    return [*_files(warehouse, needed, declared), *_work(warehouse, declared), *dropped]
+    return [*_files(warehouse, needed), *_work(warehouse, declared), *dropped]
 
 
 def find_removed_stages(warehouse: Warehouse, declared: Declared) -> list[Garbage]:
@@ -98,7 +98,9 @@ def _needed(connection: "duckdb.DuckDBPyConnection", state: Mapping[str, Materia
     named = {done.location: done.lance_version or 0 for done in state.values() if done.location}
     for location, version in named.items():
         needed.setdefault(location, set()).add(version)
-    built_from = {value for done in state.values() for key, value in done.components.items() if key.startswith("input ")}
+    built_from = {
+        value for done in state.values() for key, value in done.components.items() if key.startswith("input ")
+    }
     for stage, data_version, location, version, place in connection.execute(
         """select stage, data_version, location, coalesce(lance_version, 0),
                   row_number() over (partition by stage order by built_at desc)
@@ -109,28 +111,28 @@ def _needed(connection: "duckdb.DuckDBPyConnection", state: Mapping[str, Materia
     return _Needed(needed, named)
 
 
-def _files(warehouse: Warehouse, needed: _Needed, declared: Declared) -> Iterator[Garbage]:
+def _files(warehouse: Warehouse, needed: _Needed) -> Iterator[Garbage]:
     """Lance tables, their old versions, and models."""
     for path in sorted((warehouse.folder / "lance").glob("*.lance")):
         location = path.relative_to(warehouse.folder).as_posix()
-        yield from _lance(path, needed.versions.get(location, set()), needed.named.get(location))
+        yield from _lance(warehouse, path, needed.versions.get(location, set()), needed.named.get(location))
     for path in sorted((warehouse.folder / "models").glob("*/*")):
         location = path.relative_to(warehouse.folder).as_posix()
-        if location not in needed.versions and not _holds(path, declared.others):
-            yield _folder("model", path.parent.name, path.name, path)
+        if location not in needed.versions:
+            yield _folder(warehouse, "model", path.parent.name, path.name, path)
 
 
-def _lance(path: Path, needed: set[int], named: int | None) -> Iterator[Garbage]:
+def _lance(warehouse: Warehouse, path: Path, needed: set[int], named: int | None) -> Iterator[Garbage]:
     import lance
 
     try:
         if not needed and not tagged_versions(lance.dataset(str(path))):
-            yield _folder("lance table", path.stem, "no stage has it", path)
+            yield _folder(warehouse, "lance table", path.stem, "no stage has it", path)
             return
         found = find_old_versions(path, needed, named)
     except (ValueError, OSError):  # not, or no longer, a dataset
         if not needed:
-            yield _folder("lance table", path.stem, "not readable, and no stage has it", path)
+            yield _folder(warehouse, "lance table", path.stem, "not readable, and no stage has it", path)
         return
     if found.versions or found.bytes:
         yield Garbage("lance versions", path.stem, _listed(found), found.bytes, lambda: remove_old_versions(found))
@@ -141,8 +143,8 @@ def _work(warehouse: Warehouse, declared: Declared) -> Iterator[Garbage]:
     for path in sorted((warehouse.folder / "work").glob("*")):
         marker = path / "fingerprint"
         begun = marker.read_text() if marker.is_file() else ""
-        if begun not in declared.fingerprints(path.name) and not _holds(path, declared.others):
-            yield _folder("work", path.name, "an interrupted build that cannot go on", path)
+        if begun not in declared.fingerprints(path.name):
+            yield _folder(warehouse, "work", path.name, "an interrupted build that cannot go on", path)
 
 
 def _orphan_tables(
@@ -169,8 +171,17 @@ def _table(warehouse: Warehouse, stage: str, name: str) -> Garbage:
     return Garbage("table", stage, name, None, remove)
 
 
-def _folder(kind: str, stage: str, what: str, path: Path) -> Garbage:
-    return Garbage(kind, stage, what, _size(path), lambda: shutil.rmtree(path))
+def _folder(warehouse: Warehouse, kind: str, stage: str, what: str, path: Path) -> Garbage:
+    def remove() -> None:
+        # Renamed first: half a folder under its own name would be taken for a whole one.
+        aside = warehouse.folder / "work" / f"removed {uuid.uuid4()}"
+        aside.parent.mkdir(exist_ok=True)
+        path.rename(aside)
+        shutil.rmtree(aside)
+        with suppress(OSError):  # others are in it
+            path.parent.rmdir()
+
+    return Garbage(kind, stage, what, _size(path), remove)
 
 
 def _listed(found: OldVersions) -> str:
@@ -191,7 +202,3 @@ def _owner(table: str) -> str:
 
 def _size(path: Path) -> int:
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-
-
-def _holds(path: Path, warehouses: frozenset[Path]) -> bool:
-    return any(warehouse.is_relative_to(path) for warehouse in warehouses)

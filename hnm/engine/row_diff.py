@@ -84,15 +84,14 @@ def row_diff(
 
 def same(expected: Any, actual: Any, tolerance: float) -> bool:
     """Are two values equal? Numbers, also within lists and structures, may be `tolerance` apart, absolutely or relative
-    to the greater one; NaN equals NaN, and null equals null alone.
+    to the greater one, unless both are integers. NaN equals NaN, and null equals null alone.
     """
     if _is_number(expected) and _is_number(actual):
         if isinstance(expected, int) and isinstance(actual, int):
             return expected == actual
         first, second = float(expected), float(actual)
-        return math.isclose(first, second, rel_tol=tolerance, abs_tol=tolerance) or (
-            first != first and second != second
-        )
+        both_nan = math.isnan(first) and math.isnan(second)
+        return both_nan or math.isclose(first, second, rel_tol=tolerance, abs_tol=tolerance)
     if isinstance(expected, list | tuple) and isinstance(actual, list | tuple):
         return len(expected) == len(actual) and all(
             same(*pair, tolerance) for pair in zip(expected, actual, strict=True)

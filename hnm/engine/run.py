@@ -3,7 +3,7 @@
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -61,10 +61,14 @@ class RunResult:
 
 @dataclass(frozen=True)
 class Invocation:
-    """One call of the tool that runs a plan. `command`: what was asked for, without vars; kept with the run."""
+    """One call of the tool that runs a plan. `command`: what was asked for, without vars; kept with the run.
+
+    `refused`: nodes that must not be built, with the reason: they count as failed.
+    """
 
     command: str = "run"
     fail_fast: bool = False
+    refused: Mapping[str, HnmError] = field(default_factory=dict)
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
@@ -87,7 +91,9 @@ def execute(
     began = time.monotonic()
     with run_lock(warehouse.folder, f"hnm {invocation.command}"):
         state = warehouse.state()
-        executor = _Executor(manifest, warehouse, settings, listener, state, run, invocation.fail_fast)
+        executor = _Executor(
+            manifest, warehouse, settings, listener, state, run, invocation.fail_fast, invocation.refused
+        )
         with _recorded(warehouse, run, invocation, manifest.target, plan):
             for index, entry in enumerate(plan.entries, start=1):
                 executor.run(entry, index, len(plan.entries))
@@ -104,6 +110,7 @@ class _Executor:
     state: dict[str, Materialization]
     run_result: RunResult
     fail_fast: bool
+    refused: Mapping[str, HnmError]
     broken: set[str] = field(default_factory=set)
     failed: str | None = None
 
@@ -131,6 +138,8 @@ class _Executor:
         above = [parent for parent in entry.node.depends_on if parent in self.broken]
         if above:
             return StageResult(name, "skipped", f"{', '.join(above)} did not succeed")
+        if name in self.refused:
+            raise self.refused[name]
         if self.failed and self.fail_fast and entry.status != "fresh":
             return StageResult(name, "skipped", f"{self.failed} failed, and --fail-fast stops there")
         components = complete(entry.node, entry.components, self.state)
@@ -223,9 +232,7 @@ def _prepare(job: Job) -> None:
 
 
 @contextmanager
-def _recorded(
-    warehouse: Warehouse, run: RunResult, invocation: Invocation, target: str, plan: Plan
-) -> Iterator[None]:
+def _recorded(warehouse: Warehouse, run: RunResult, invocation: Invocation, target: str, plan: Plan) -> Iterator[None]:
     """Keep the run in the history tables: from its start if it has anything to do, and also when it is interrupted."""
     from hnm import __version__
 

@@ -99,7 +99,9 @@ class _Selection:
     def _term(self, term: str) -> set[str]:
         match = _TERM.match(term)
         if not match:
-            raise SelectorError(f"cannot read the selector {term!r}", hint="for example `+negatives`, `tag:slow`, `a,b`")
+            raise SelectorError(
+                f"cannot read the selector {term!r}", hint="for example `+negatives`, `tag:slow`, `a,b`"
+            )
         found = self._core(match["core"])
         names = set(found)
         for name in found:
@@ -120,8 +122,8 @@ class _Selection:
             return self._named(value)
         if method not in self.methods:
             methods = (*self.methods, _NAMED)
-            hint = _near(method, methods) or f"methods: {', '.join(methods)}"
-            raise SelectorError(f"unknown selector method {method!r} in {core!r}", hint=hint)
+            what = f"unknown selector method {method!r} in {core!r}"
+            raise SelectorError(what, hint=_near(method, methods) or f"methods: {', '.join(methods)}")
         how = self.methods[method]
         pattern = value or how.default
         if method == "path":

@@ -19,6 +19,27 @@ SOURCES_FILE = Path("pipelines") / "sources.yml"
 _IGNORED = "target/\ndata/warehouse/\n"
 
 
+_LOG_STAGES: list[dict[str, Any]] = [
+    {
+        "name": "impressions",
+        "description": "Documents shown and clicked, from the click log",
+        "columns": [{"name": "position", "tests": ["not_null", {"in_range": {"min": 1}}]}],
+    },
+    {
+        "name": "unknown_impressions",
+        "description": "Impressions that name a document or query that does not exist, with the reason",
+        "columns": [
+            {
+                "name": "problem",
+                "tests": [
+                    {"accepted_values": {"values": ["query_left_out", "document_left_out"], "severity": "warn"}}
+                ],
+            }
+        ],
+    },
+]
+
+
 @dataclass(frozen=True)
 class SourceSpec:
     """What `--source KIND:PATH` and `--clicks PATH` say."""
@@ -99,17 +120,11 @@ def _sources(source: SourceSpec, clicks: Path | None) -> str | None:
         ]
     else:
         declared = _file_sources(source.path)
-    stages = []
+    stages: list[dict[str, Any]] = []
     if clicks:
         tables = {"impressions": {"path": str(clicks)}}
         declared.append({"name": "clicks", "format": _format(clicks), "tables": tables})
-        stages.append(
-            {
-                "name": "impressions",
-                "description": "Documents shown and clicked, from the click log",
-                "unique_key": ["session_id", "query_id", "doc_id", "position"],
-            }
-        )
+        stages += _LOG_STAGES
     for entry in declared:
         entry["options"] = {**entry.get("options", {}), "on_bad_rows": "quarantine"}
     body = yaml.safe_dump({"sources": declared, "stages": stages}, sort_keys=False, allow_unicode=True)

@@ -16,6 +16,7 @@ from hnm.project.manifest import Node
 from hnm.project.templating import Rendering
 from hnm.project.validate import validated
 from hnm.project.yaml_file import YamlFile
+from hnm.sqltext import without_comments
 
 
 def with_sql_test(nodes: Mapping[str, Node], path: Path, compiled: str, rendering: Rendering) -> dict[str, Node]:
@@ -31,7 +32,7 @@ def with_sql_test(nodes: Mapping[str, Node], path: Path, compiled: str, renderin
     options = validated(Thresholds, rendering.config, YamlFile(path, None))
     stage = nodes[_last(nodes, reads, path)]
     others = tuple(name for name in reads if name != stage.name)
-    query = compiled.strip().rstrip(";")
+    query = without_comments(compiled).rstrip("; ")
     test = DataTest(options.name or path.stem, SQL_FILE, (), options, Location(path), others, query)
     return {**nodes, stage.name: replace(stage, tests=distinctly_named((*stage.tests, test)))}
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import jinja2
 from jinja2 import nodes
@@ -150,7 +150,7 @@ class Templates:
         if name not in self.macro_files:
             hint = nearest(name, self.macro_files) or "macros are files in sql/macros/"
             raise TemplateError(f"there is no macro {name!r}", hint=hint)
-        found: Callable[..., Any] = self._sql.globals[name]
+        found = cast(Callable[..., Any], self._sql.globals[name])
         return found
 
     def _now(self) -> Rendering:

@@ -100,7 +100,7 @@ def assign_splits(summaries: Mapping[str, str], shares: Mapping[str, float], see
     near-identical summaries go together. Each group's split is drawn by a hash of its first name, so the shares hold on
     average. `summaries`: normalized, by name. `shares`: split to share, summing to 1.
     """
-    graph: "nx.Graph[Any]" = nx.Graph()
+    graph: nx.Graph[Any] = nx.Graph()
     for name in summaries:
         graph.add_edge(("name", name), ("last part", name.rpartition(".")[2].casefold().rstrip("_")))
     for left, right in near_identical({name: frozenset(text.split()) for name, text in summaries.items()}):

@@ -75,7 +75,7 @@ def fit(
     Raises StageError at the first step whose loss is not a finite number.
     """
     limit_threads(settings)
-    # One forward pass for all that is at once, whatever the groups' sizes: to ListNet, a mini batch size of -1 means that.
+    # One forward pass whatever the groups' sizes: to ListNet, a mini batch size of -1 means that.
     loss = ListNetLoss(model, mini_batch_size=-1) if schedule.loss == "cross_entropy" else BinaryCrossEntropyLoss(model)
     with quiet_libraries():
         trainer = _Trainer(

@@ -4,7 +4,6 @@ A part is written under a temporary name and then renamed, so that what carries 
 pages tell when a disk has damaged it all the same.
 """
 
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,7 +47,7 @@ class VectorParts:
         columns = f"text_hash, side, vector::FLOAT[{self.width}] as vector"
         if not self._files:
             return f"(select '' as text_hash, 0 as side, null::FLOAT[{self.width}] as vector where false)"
-        listed = ", ".join(literal(re.sub(r"([*?\[])", r"[\1]", str(path))) for path in self._files)
+        listed = ", ".join(literal(str(path)) for path in self._files)
         return f"(select {columns} from read_parquet([{listed}]))"
 
     @contextmanager

@@ -46,7 +46,8 @@ class TrainCrossEncoderParams(Params):
     negatives are compared on the same groups. `max_steps`: stop there instead of after `epochs`.
     `groups_per_batch`: groups per optimizer step, of which `groups_at_once` go through the model together: more of them
     take more memory (two of five pairs of 256 tokens: 1.6 GB). Null: two on a processor, where more are no faster, all
-    elsewhere. `max_length`: tokens of query and document together. `precision`: `auto` is what the target's settings say.
+    elsewhere.
+    `max_length`: tokens of query and document together. `precision`: `auto` is what the target's settings say.
     """
 
     model: str = Field(default="reranker_en", min_length=1)

@@ -26,8 +26,8 @@ def tagged_versions(dataset: Any) -> set[int]:
 def find_old_versions(path: Path, needed: set[int], named: int | None) -> OldVersions:
     """The versions that are neither `needed` nor tagged, and leftovers of writes that were killed.
 
-    `named`: the version that the state names, if any. Raises ValueError when there is no dataset at `path`, OSError when
-    it is damaged.
+    `named`: the version that the state names, if any. Raises ValueError when there is no dataset at `path`, OSError
+    when it is damaged.
     """
     import lance
 
@@ -54,7 +54,8 @@ def remove_old_versions(found: OldVersions) -> None:
     import lance
 
     if found.named is not None:
-        lance.dataset(str(found.path), version=found.named).restore()
+        named: Any = lance.dataset(str(found.path), version=found.named)
+        named.restore()
     dataset = lance.dataset(str(found.path))
     dataset.cleanup_old_versions(
         versions=list(found.versions) or [dataset.version], delete_unverified=True, error_if_tagged_old_versions=False

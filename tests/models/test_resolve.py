@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from hnm.errors import ModelError
-from hnm.models.bundled import BUNDLED, bundled_folder, verify
+from hnm.models.bundled import BUNDLED, bundled_folder
 from hnm.models.resolve import model_files, model_identity, refuse_pickles, resolve
 
 STATIC = "wordllama-l2-supercat-256"
@@ -50,22 +50,26 @@ def test_finding_a_bundled_model_imports_no_package() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_a_changed_or_missing_file_of_a_bundled_model_is_refused(tmp_path: Path) -> None:
-    folder = bundled_folder(STATIC)
+def test_a_changed_or_missing_file_of_a_bundled_model_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, copy = bundled_folder(STATIC), tmp_path / "wordllama"
     for file in BUNDLED[STATIC].files:
-        (tmp_path / file).parent.mkdir(exist_ok=True)
-        shutil.copy(folder / file, tmp_path / file)
-    verify(STATIC, tmp_path)
-    weights, tokenizer = (tmp_path / file for file in BUNDLED[STATIC].files)
+        (copy / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(original / file, copy / file)
+    (copy / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)  # a package of that name comes before the installed one
+    assert resolve(STATIC, tmp_path).fetch() == copy
+    weights, tokenizer = (copy / file for file in BUNDLED[STATIC].files)
     with weights.open("r+b") as stream:
         stream.seek(-1, os.SEEK_END)
         stream.write(b"\1")
     with pytest.raises(ModelError, match=r"not the published one(.|\n)*l2_supercat_256.safetensors"):
-        verify(STATIC, tmp_path)
-    shutil.copy(folder / "weights/l2_supercat_256.safetensors", weights)
+        resolve(STATIC, tmp_path).fetch()
+    shutil.copy(original / "weights/l2_supercat_256.safetensors", weights)
     tokenizer.unlink()
     with pytest.raises(ModelError, match="incomplete"):
-        verify(STATIC, tmp_path)
+        resolve(STATIC, tmp_path).fetch()
 
 
 def test_a_bundled_model_without_its_package_says_what_to_install(

@@ -49,7 +49,7 @@ class Stages:
 
     def __init__(self) -> None:
         self.connection = duckdb.connect(":memory:", config={"threads": 2})
-        self.templates = Templates((SQL / "macros",))
+        self.templates = Templates()
 
     def give(self, name: str, rows: Iterable[tuple[Any, ...]] = (), columns: str | None = None) -> None:
         """Make the table `name` (a stage, or `source.table`) of these rows; columns may end early, the rest is null."""
@@ -96,7 +96,8 @@ class Stages:
         return self.rows(f"select * from {name} order by all")
 
     def rows(self, sql: str) -> list[Row]:
-        return self.connection.sql(sql).to_arrow_table().to_pylist()
+        rows: list[Row] = self.connection.sql(sql).to_arrow_table().to_pylist()
+        return rows
 
 
 def select(rows: list[Row], *columns: str) -> list[tuple[Any, ...]]:

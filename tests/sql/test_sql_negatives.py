@@ -178,6 +178,7 @@ def test_equal_scores_are_chosen_by_id(stages: Stages) -> None:
 @pytest.mark.parametrize(
     ("strategies", "message"),
     [
+        ([], "there is no strategy"),
         ([{"rule": "top"}], "needs at least `name` and `rule`"),
         (["top"], "needs at least `name` and `rule`"),
         ([{"name": "a", "rule": "topp"}], "there is no macro 'rule_topp'"),

@@ -1,5 +1,5 @@
-{# The dual criterion of arXiv 2505.18366: a hard negative is closer to the query than the positive is, and closer to the
-   query than to the positive. Of those, the closest to the query come first. #}
+{# The dual criterion of arXiv 2505.18366: a hard negative is closer to the query than the positive is, and closer to
+   the query than to the positive. Of those, the closest to the query come first. #}
 {% macro rule_dual_criterion(strategy) -%}
 {{ outcome(
     strategy,

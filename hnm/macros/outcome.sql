@@ -6,8 +6,8 @@
    settings: the names of the rule's own settings, beside name, rule, per_positive and fills.
 
    exclusion_reason is null for what is kept; exclusion_step is the reason's place in the order of rules, from 1.
-   selected_rank counts the candidates that pass within query and positive, from 1; those behind per_positive are excluded.
-   A strategy with `fills` passes only in pairs of query and positive that all those strategies left empty. #}
+   selected_rank counts the candidates that pass within query and positive, from 1; those behind per_positive are
+   excluded. A strategy with `fills` passes only in pairs of query and positive that all those strategies left empty. #}
 {% macro outcome(strategy, considers, reasons, order, settings=[]) -%}
 {% for setting in strategy if setting not in ['name', 'rule', 'per_positive', 'fills'] + settings -%}
     {{ raise_error("strategy '" ~ strategy.name ~ "': the rule '" ~ strategy.rule ~ "' has no setting '" ~ setting
@@ -31,7 +31,10 @@ select
     if(failed is null, row_number() over (
         partition by candidates.query_id, candidates.positive_id, failed is null order by {{ order }}, doc_id
     ), null)::integer as selected_rank,
-    coalesce(failed, if(selected_rank > {{ strategy.per_positive | default(1) }}, 'beyond_per_positive', null)) as exclusion_reason,
+    case
+        when selected_rank > {{ strategy.per_positive | default(1) }} then 'beyond_per_positive'
+        else failed
+    end as exclusion_reason,
     list_position({{ rules | list + ['beyond_per_positive'] }}, exclusion_reason)::integer as exclusion_step,
 from candidates
 {%- if filled %}

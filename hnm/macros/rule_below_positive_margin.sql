@@ -1,5 +1,5 @@
-{# Positive-aware mining by margin (NV-Retriever, arXiv 2407.15831, TopK-MarginPos): candidates whose score is not at least
-   `margin` below the positive's are likely unlabelled positives. Of the others, the highest scores come first. #}
+{# Positive-aware mining by margin (NV-Retriever, arXiv 2407.15831, TopK-MarginPos): candidates whose score is not at
+   least `margin` below the positive's are likely unlabelled positives. Of the others, the highest scores come first. #}
 {% macro rule_below_positive_margin(strategy) -%}
 {% set margin = strategy.margin | default(0.05) -%}
 {% if not margin is number or not 0 <= margin <= 2 -%}

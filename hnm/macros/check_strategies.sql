@@ -1,5 +1,8 @@
-{# Refuses strategies that cannot be meant: without a name or rule, named twice, chained to a later one, keeping none. #}
+{# Refuses strategies that cannot be meant: without a name or rule, named twice, chained to a later one. #}
 {% macro check_strategies(strategies) -%}
+{% if not strategies -%}
+    {{ raise_error("there is no strategy; list at least one in the var `strategies`") }}
+{%- endif %}
 {% set names = [] -%}
 {% for strategy in strategies -%}
     {% if strategy is not mapping or not strategy.name is defined or not strategy.rule is defined -%}
@@ -13,11 +16,13 @@
     {%- endif %}
     {%- set limit = strategy.per_positive | default(1) -%}
     {% if not limit is integer or limit is boolean or limit < 1 -%}
-        {{ raise_error("strategy '" ~ strategy.name ~ "': per_positive is " ~ limit ~ "; it must be a whole number from 1") }}
+        {{ raise_error("strategy '" ~ strategy.name ~ "': per_positive is " ~ limit
+            ~ "; it must be a whole number from 1") }}
     {%- endif %}
     {%- for filled in filled_strategies(strategy).split() -%}
         {% if filled | lower not in names -%}
-            {{ raise_error("strategy '" ~ strategy.name ~ "' fills '" ~ filled ~ "', which is not a strategy before it") }}
+            {{ raise_error("strategy '" ~ strategy.name ~ "' fills '" ~ filled
+                ~ "', which is not a strategy before it") }}
         {%- endif %}
     {%- endfor %}
     {%- if names.append(strategy.name | lower) %}{% endif -%}

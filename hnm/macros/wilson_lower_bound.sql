@@ -1,5 +1,5 @@
-{# Lower end of the score interval of a proportion of k successes in n trials at z standard deviations, in [0, 1]; 0 when
-   n is 0. Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", JASA 22, 1927. #}
+{# Lower end of the score interval of a proportion of k successes in n trials at z standard deviations, in [0, 1]; 0
+   when n is 0. Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", JASA 22, 1927. #}
 {% macro wilson_lower_bound(k, n, z) -%}
 case
     when {{ n }} > 0 then greatest(0, (

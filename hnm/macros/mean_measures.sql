@@ -1,4 +1,5 @@
-{# The means of negative_measures that negative_quality and negative_quality_by_query share: an aggregate over its rows. #}
+{# The means of negative_measures that negative_quality and negative_quality_by_query share: an aggregate over its
+   rows. #}
 {% macro mean_measures() -%}
 {{ exact_avg('hardness') }} as hardness,
 {{ exact_avg('margin') }} as margin,

@@ -1,0 +1,139 @@
+"""Run the tests of stages: contract and data tests on what is published, unit tests on the code."""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from hnm.context import Settings
+from hnm.engine.contract import check_contract
+from hnm.engine.data_tests import Failure, run_test
+from hnm.engine.unit_test import run_unit_test
+from hnm.errors import HnmError, Location, StageError
+from hnm.project.data_tests import DataTest
+from hnm.project.manifest import Node, UnitTest
+from hnm.sqltext import literal, quote
+from hnm.warehouse.digest import table_columns
+from hnm.warehouse.failing_rows import keep_failing_rows, kept_tables
+from hnm.warehouse.state import Materialization
+from hnm.warehouse.warehouse import Warehouse, qualified
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+Status = Literal["pass", "warn", "fail", "skip"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of one test. `rows`: how many offend, where the test counts them; `message`: why it did not pass."""
+
+    kind: Literal["contract", "data", "unit"]
+    stage: str
+    name: str
+    where: Location
+    status: Status = "pass"
+    rows: int | None = None
+    message: str = ""
+    seconds: float = 0.0
+
+
+def run_data_tests(
+    nodes: Iterable[Node], warehouse: Warehouse, state: Mapping[str, Materialization], settings: Settings
+) -> Iterator[Verdict]:
+    """Contracts and data tests of published tables; those of a stage that was never built are skipped.
+
+    Writes nothing but the failing rows that are kept, and holds the warehouse for one stage at a time.
+    """
+    for node in nodes:
+        reads = {node.name, *(name for test in node.tests for name in test.reads)}
+        missing = sorted(reads - set(state))
+        if missing:
+            reason = f"{', '.join(missing)} was never built"
+            for test in node.tests:
+                yield Verdict("data", node.name, test.name, test.where, "skip", message=reason)
+        elif node.tests or node.config.columns:
+            yield from _test_stage(node, reads, warehouse, state, settings)
+
+
+def run_unit_tests(tests: Iterable[UnitTest], root: Path, settings: Settings) -> Iterator[Verdict]:
+    """Unit tests; they need no warehouse."""
+    for test in tests:
+        began = time.monotonic()
+        verdict = Verdict("unit", test.stage, test.name, test.where)
+        try:
+            diff = run_unit_test(test, root, settings)
+            if diff:
+                verdict = replace(verdict, status="fail", message=f"{diff.counts()}\n{diff}")
+        except HnmError as error:
+            verdict = _failed(verdict, error)
+        yield replace(verdict, seconds=time.monotonic() - began)
+
+
+def refused(verdicts: Iterable[Verdict]) -> dict[str, StageError]:
+    """The stages that must not be built, each with the error that says which of its tests failed."""
+    failed: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        if verdict.status == "fail":
+            failed.setdefault(verdict.stage, []).append(verdict)
+    return {
+        stage: StageError(
+            f"{stage}: {', '.join(verdict.name for verdict in of_stage)} failed, so it was not built",
+            where=of_stage[0].where,
+            hint=f"`hnm test --select {stage}` shows the rows that differ",
+        )
+        for stage, of_stage in failed.items()
+    }
+
+
+def _test_stage(
+    node: Node, reads: set[str], warehouse: Warehouse, state: Mapping[str, Materialization], settings: Settings
+) -> list[Verdict]:
+    table = quote(node.name) if state[node.name].materialized == "lance" else qualified(node.name)
+    failures: list[Failure] = []
+    with warehouse.querying(state, reads) as connection:
+        connection.execute(f"set memory_limit = {literal(settings.memory_limit)}")
+        connection.execute(f"set threads = {settings.threads}")
+        verdicts = [_contract(connection, node, table)] if node.config.columns else []
+        verdicts += [_data_test(connection, node, table, test, failures) for test in node.tests]
+        kept = kept_tables(connection, node.name)
+    if failures or kept:
+        with warehouse.database.writing() as connection:
+            keep_failing_rows(connection, node.name, {failure.test.name: failure.rows for failure in failures})
+    return verdicts
+
+
+def _contract(connection: "duckdb.DuckDBPyConnection", node: Node, table: str) -> Verdict:
+    verdict = Verdict("contract", node.name, "columns and types", node.where)
+    try:
+        check_contract(connection, node, table_columns(connection, table))
+    except StageError as error:
+        return _failed(verdict, error)
+    return verdict
+
+
+def _data_test(
+    connection: "duckdb.DuckDBPyConnection", node: Node, table: str, test: DataTest, failures: list[Failure]
+) -> Verdict:
+    """Run one test; a failure is added to `failures`."""
+    began = time.monotonic()
+    verdict = Verdict("data", node.name, test.name, test.where)
+    try:
+        failure = run_test(connection, node.name, table, test)
+    except StageError as error:
+        return _failed(verdict, error)
+    if failure:
+        failures.append(failure)
+        status: Status = "fail" if failure.blocks else "warn"
+        message = f"for example {failure.examples}\n{failure.command}"
+        verdict = replace(verdict, status=status, rows=failure.count, message=message)
+    return replace(verdict, seconds=time.monotonic() - began)
+
+
+def _failed(verdict: Verdict, error: HnmError) -> Verdict:
+    """The test could not run, or the contract is broken."""
+    said = [error.what, error.why or "", f"hint: {error.hint}" if error.hint else ""]
+    message = "\n".join(line for line in said if line)
+    return replace(verdict, status="fail", message=message, where=error.where or verdict.where)
