@@ -183,7 +183,7 @@ class Project:
         """What a run of the selected nodes would change against the last good state."""
         survey = self.survey(state_run)
         plan = survey.plan(self.select(select, exclude, survey))
-        return diff_plan(plan, survey.state, self.warehouse.row_counts())
+        return diff_plan(plan, survey.state, survey.row_counts)
 
     def diff_runs(self, before: str, after: str) -> tuple[StageDiff, ...]:
         """How the states differ that two recorded runs left, each given by the beginning of its id."""

@@ -1,6 +1,6 @@
 """What a transform reads: its inputs as DuckDB views under the names that the stage gave them, and model folders."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,8 +50,15 @@ class Inputs:
     def sql(
         self, query: str, values: Mapping[str, Any] | None = None, batch_rows: int = BATCH_ROWS
     ) -> "pa.RecordBatchReader":
-        """Rows of a query over the inputs, streamed in batches. `$name` in the query takes `values[name]`."""
-        return self._cursor().sql(query, params=dict(values) if values else None).to_arrow_reader(batch_rows)
+        """Rows of a query over the inputs, streamed in batches. `$name` in the query takes `values[name]`.
+
+        There is always one batch, an empty one when there are no rows: so `yield from inputs.sql(...)` is a transform
+        whose columns are known in any case.
+        """
+        import pyarrow as pa
+
+        rows = self._cursor().sql(query, params=dict(values) if values else None).to_arrow_reader(batch_rows)
+        return pa.RecordBatchReader.from_batches(rows.schema, _at_least_one(rows))
 
     def table(self, query: str, values: Mapping[str, Any] | None = None) -> "pa.Table":
         """All rows of a query over the inputs; only for what must be in memory at once."""
@@ -66,3 +73,13 @@ class Inputs:
         if name not in self.models:
             raise StageError(f"input {name!r} is not a model", hint=nearest(name, self.models))
         return self.models[name]
+
+
+def _at_least_one(rows: "pa.RecordBatchReader") -> Iterator["pa.RecordBatch"]:
+    import pyarrow as pa
+
+    batch = None
+    for batch in rows:
+        yield batch
+    if batch is None:
+        yield pa.RecordBatch.from_pylist([], rows.schema)

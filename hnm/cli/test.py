@@ -11,11 +11,19 @@ import typer
 
 from hnm.cli.options import (
     ExcludeOption,
+    FailFastOption,
+    FullRefreshOption,
     JsonOption,
+    LogLevel,
+    LogLevelOption,
     ProjectOption,
+    QuietOption,
     SelectOption,
+    SelectorOption,
+    StateRunOption,
     TargetOption,
     VarsOption,
+    chosen,
     parse_vars,
 )
 
@@ -35,9 +43,10 @@ class Kind(StrEnum):
 def test(
     select: SelectOption = None,
     exclude: ExcludeOption = None,
+    selector: SelectorOption = None,
     only: Annotated[Kind | None, typer.Option(help="The data of the published tables, or the stages' code.")] = None,
     as_json: JsonOption = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show only what did not pass.")] = False,
+    quiet: QuietOption = False,
     project: ProjectOption = Path(),
     target: TargetOption = None,
     variables: VarsOption = None,
@@ -49,21 +58,49 @@ def test(
     from hnm.api import Project
 
     loaded = Project.load(project, target, parse_vars(variables))
-    chosen = (select or (), exclude or ())
+    names = chosen(select, selector), exclude or ()
     running = chain(
-        loaded.unit_tests(*chosen) if only is not Kind.data else (),
-        loaded.data_tests(*chosen) if only is not Kind.unit else (),
+        loaded.unit_tests(*names) if only is not Kind.data else (),
+        loaded.data_tests(*names) if only is not Kind.unit else (),
     )
     verdicts = list(running if as_json else _shown(running, quiet))
     if as_json:
-        typer.echo(json.dumps({"ok": not _failed(verdicts), "tests": as_rows(verdicts)}, indent=2))
+        typer.echo(json.dumps({"ok": not _failed(verdicts), "tests": _as_rows(verdicts)}, indent=2))
     else:
         _print_counts(verdicts)
     if _failed(verdicts):
         raise typer.Exit(1)
 
 
-def as_rows(verdicts: Iterable["Verdict"]) -> list[dict[str, Any]]:
+def build(
+    select: SelectOption = None,
+    exclude: ExcludeOption = None,
+    selector: SelectorOption = None,
+    state_run: StateRunOption = None,
+    full_refresh: FullRefreshOption = False,
+    fail_fast: FailFastOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    log_level: LogLevelOption = LogLevel.info,
+    project: ProjectOption = Path(),
+    target: TargetOption = None,
+    variables: VarsOption = None,
+) -> None:
+    """Run, after the unit tests: a stage that fails one is not built, and its descendants are skipped.
+
+    Example: `hnm build --select negatives+`
+    """
+    from hnm.api import Project
+    from hnm.cli.run import command, execute
+    from hnm.engine.run import Invocation
+
+    loaded = Project.load(project, target, parse_vars(variables))
+    made = loaded.plan(chosen(select, selector), exclude or (), full_refresh, state_run)
+    invocation = Invocation(command("build", full_refresh), fail_fast, unit_tests=True)
+    execute(loaded, made, invocation, as_json, quiet, log_level)
+
+
+def _as_rows(verdicts: Iterable["Verdict"]) -> list[dict[str, Any]]:
     """Verdicts for programs."""
     return [
         {

@@ -6,10 +6,10 @@ node, a table of a source a source node; what dbt has no word for stands under `
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
 from hnm.engine.run import RunResult, StageResult
@@ -69,15 +69,12 @@ def results_artifact(manifest: Manifest, run: RunResult, timeline: Timeline) -> 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a file that is either the old one or the whole new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8") as file:
-        aside = Path(file.name)
-        try:
-            json.dump(content, file, ensure_ascii=False, default=str)
-            file.close()
-            aside.replace(path)
-        except BaseException:
-            aside.unlink(missing_ok=True)
-            raise
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        aside.write_text(json.dumps(content, ensure_ascii=False, default=str), encoding="utf-8")
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def _metadata(manifest: Manifest, schema: str, invocation_id: str | None) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from hnm.errors import HnmError, Location, StageError
 from hnm.inputs import Inputs
 from hnm.project.manifest import Call
 from hnm.sqltext import quote
+from hnm.transform import Transform
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,16 +34,18 @@ def build_python(job: Job, call: Call, delta: Delta | None) -> None:
 
 def output(stage: str, call: Call, inputs: Inputs, context: Context) -> Iterator["pa.Table"]:
     """What the transform yields, at least one table. Raises StageError when it fails or yields what is no batch."""
-    made = False
+    first: pa.Schema | None = None
     try:
         for batch in call.transform(inputs, call.params, context):
-            yield _as_table(stage, batch)
-            made = True
+            table = _as_table(stage, batch)
+            _check_columns(stage, table.schema, first)
+            yield table
+            first = first or table.schema
     except (HnmError, OSError, MemoryError):
         raise
     except Exception as error:  # a transform may raise anything; the run's log keeps the traceback
-        raise _failed(stage, error) from error
-    if not made:
+        raise _failed(stage, call.transform, error) from error
+    if first is None:
         raise StageError(
             f"{stage}: the transform yielded nothing, so its columns are unknown",
             hint="yield at least one batch; an empty one will do",
@@ -108,7 +111,28 @@ def _as_table(stage: str, batch: Any) -> "pa.Table":
     )
 
 
-def _failed(stage: str, error: Exception) -> StageError:
-    frame = traceback.extract_tb(error.__traceback__)[-1]
+def _check_columns(stage: str, schema: "pa.Schema", first: "pa.Schema | None") -> None:
+    """Refuse what DuckDB would rename, put into the wrong column, or cast without a word."""
+    lower = [name.lower() for name in schema.names]
+    for index, name in enumerate(schema.names):
+        if name.lower() in lower[:index]:
+            raise StageError(f"{stage}: the transform yielded the column {name!r} twice", why="case does not count")
+    if first is not None and [(field.name, field.type) for field in schema] != [(f.name, f.type) for f in first]:
+        raise StageError(
+            f"{stage}: the transform yielded batches with different columns",
+            why=f"first {_described(first)}; then {_described(schema)}",
+            hint="give all batches the same pyarrow schema",
+        )
+
+
+def _described(schema: "pa.Schema") -> str:
+    return ", ".join(f"{field.name} {field.type}" for field in schema)
+
+
+def _failed(stage: str, transform: Transform[Any], error: Exception) -> StageError:
+    """The error, placed at the last line of the transform's own module that it passed through."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if frame.filename == transform.function.__code__.co_filename]
+    frame = (own or frames)[-1]
     words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return StageError(f"{stage}: {words}", where=Location(Path(frame.filename), frame.lineno))

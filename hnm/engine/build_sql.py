@@ -28,7 +28,8 @@ def build_sql(job: Job, sql: SqlText, delta: Delta | None) -> None:
         show_inputs(connection, job, delta)
         try:
             select = only_select(connection, job.node.name, sql)
-            connection.execute(f"create table {job.table} as\n{select}")
+            # On one line with the start of the SELECT, so that lines are those of the compiled file.
+            connection.execute(f"create table {job.table} as {select}")
         except duckdb.Error as error:
             raise _failed(job, str(error)) from None
 
@@ -62,11 +63,10 @@ def only_select(connection: "duckdb.DuckDBPyConnection", stage: str, sql: SqlTex
             why=f"the file holds {len(statements)} statements" if len(statements) != 1 else "it is another statement",
             hint="hnm creates the table; write only the query",
         )
-    return sql.compiled.strip().rstrip(";")
+    return sql.compiled.rstrip().rstrip(";")
 
 
 def _failed(job: Job, message: str) -> StageError:
-    # The SELECT starts on the second line of the statement, or on the first when parsing alone failed.
     line = _LINE.search(message)
-    number = int(line[1]) - (1 if "create table build." in message.lower() or int(line[1]) > 1 else 0) if line else None
-    return StageError(f"{job.node.name}: {message.splitlines()[0]}", where=Location(job.compiled, number), why=message)
+    where = Location(job.compiled, int(line[1]) if line else None)
+    return StageError(f"{job.node.name}: {message.splitlines()[0]}", where=where, why=message)

@@ -12,14 +12,14 @@ from hnm.engine.job import Job
 from hnm.engine.scratch import scratch
 from hnm.sqltext import quote
 from hnm.warehouse.failing_rows import keep_failing_rows
-from hnm.warehouse.lance_table import write_version
+from hnm.warehouse.lance_table import is_readable, write_version
 from hnm.warehouse.state import (
     SCHEMA,
     Materialization,
     StageRecord,
     write_materialization,
     write_quarantine,
-    write_stage_record,
+    write_stage_records,
 )
 from hnm.warehouse.warehouse import qualified
 
@@ -46,13 +46,15 @@ def publish(job: Job, checked: Checked, invocation_id: str, record: StageRecord)
     )
     with job.warehouse.database.writing(attach={"build": job.aside}) as connection:
         connection.execute(SCHEMA)
-        if job.node.materialized != "lance":
+        if job.node.materialized == "lance":  # it may have been a table before
+            connection.execute(f"drop table if exists {qualified(job.node.name)}")
+        else:
             _swap_table(connection, job)
         _keep_remembered(connection, job)
         write_materialization(connection, done)
         keep_failing_rows(connection, done.stage, {failed.test.name: failed.rows for failed in checked.warnings})
         write_quarantine(connection, job.node.name, invocation_id, job.context.bad_rows)
-        write_stage_record(connection, invocation_id, record)
+        write_stage_records(connection, invocation_id, [record])
     shutil.rmtree(job.folder, ignore_errors=True)
     return done
 
@@ -76,7 +78,8 @@ def _place_files(job: Job, checked: Checked) -> tuple[str | None, int | None]:
     if job.node.materialized == "lance":
         path = job.warehouse.lance_path(job.node.name)
         old = job.state.get(job.node.name)
-        if old and old.data_version == checked.data_version and old.location and path.exists():
+        same = old and old.data_version == checked.data_version and old.lance_version
+        if old and same and is_readable(path, same):
             return old.location, old.lance_version  # equal content is the same version
         path.parent.mkdir(parents=True, exist_ok=True)
         with scratch(job.aside, job.settings) as connection:

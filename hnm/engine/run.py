@@ -21,7 +21,8 @@ from hnm.engine.job import Job
 from hnm.engine.memory import PeakMemory
 from hnm.engine.plan import Entry, Plan, complete
 from hnm.engine.publish import publish
-from hnm.errors import HnmError
+from hnm.engine.testing import refused_stages
+from hnm.errors import HnmError, StageError
 from hnm.masking import mask_error
 from hnm.project.manifest import Call, Manifest
 from hnm.warehouse.history import Run, write_run
@@ -63,12 +64,12 @@ class RunResult:
 class Invocation:
     """One call of the tool that runs a plan. `command`: what was asked for, without vars; kept with the run.
 
-    `refused`: nodes that must not be built, with the reason: they count as failed.
+    `unit_tests`: run those of the planned stages first; a stage that fails one is not built.
     """
 
     command: str = "run"
     fail_fast: bool = False
-    refused: Mapping[str, HnmError] = field(default_factory=dict)
+    unit_tests: bool = False
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
@@ -91,9 +92,10 @@ def execute(
     began = time.monotonic()
     with run_lock(warehouse.folder, f"hnm {invocation.command}"):
         state = warehouse.state()
-        executor = _Executor(
-            manifest, warehouse, settings, listener, state, run, invocation.fail_fast, invocation.refused
-        )
+        planned = {entry.node.name for entry in plan.entries} if invocation.unit_tests else set()
+        tests = [test for test in manifest.unit_tests if test.stage in planned]
+        refused = refused_stages(tests, manifest.root, settings, listener)
+        executor = _Executor(manifest, warehouse, settings, listener, state, run, invocation.fail_fast, refused)
         with _recorded(warehouse, run, invocation, manifest.target, plan):
             for index, entry in enumerate(plan.entries, start=1):
                 executor.run(entry, index, len(plan.entries))
@@ -133,15 +135,20 @@ class _Executor:
 
     def _result(self, entry: Entry) -> StageResult:
         name = entry.node.name
+        if name in self.refused:
+            raise self.refused[name]
         if entry.status == "blocked":
             return StageResult(name, "blocked", entry.reason)
         above = [parent for parent in entry.node.depends_on if parent in self.broken]
         if above:
             return StageResult(name, "skipped", f"{', '.join(above)} did not succeed")
-        if name in self.refused:
-            raise self.refused[name]
         if self.failed and self.fail_fast and entry.status != "fresh":
             return StageResult(name, "skipped", f"{self.failed} failed, and --fail-fast stops there")
+        needed = entry.node.depends_on if entry.status == "run" else (*entry.node.depends_on, name)
+        gone = [node for node in needed if node not in self.state]
+        if gone:
+            what = f"{name}: {', '.join(gone)} went from the warehouse since the run was planned"
+            raise StageError(what, hint="run again")
         components = complete(entry.node, entry.components, self.state)
         reason = entry.reason
         if entry.status == "check":

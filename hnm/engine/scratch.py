@@ -47,7 +47,8 @@ def attach_warehouse(connection: "duckdb.DuckDBPyConnection", job: Job, more: It
     path = job.warehouse.database.path
     if path.exists():
         connection.execute(f"attach {literal(str(path))} as warehouse (read_only)")
-    for name in dict.fromkeys((*job.node.depends_on, job.node.name, *more)):
+    own = [job.node.name] if job.previous else []
+    for name in dict.fromkeys((*job.node.depends_on, *own, *more)):
         done = job.state.get(name)
         if done and done.materialized == "lance":
             connection.register(_lance_name(name), job.warehouse.lance_dataset(done))

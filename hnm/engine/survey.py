@@ -31,8 +31,17 @@ class Survey:
         self._own: dict[str, tuple[Components, Mapping[str, Any]]] = {}
 
     @cached_property
+    def _snapshot(self) -> tuple[dict[str, Materialization], dict[str, int]]:
+        return self.warehouse.snapshot()
+
+    @property
     def state(self) -> dict[str, Materialization]:
-        return self.warehouse.state()
+        return self._snapshot[0]
+
+    @property
+    def row_counts(self) -> dict[str, int]:
+        """How many rows each data version had that was ever published."""
+        return self._snapshot[1]
 
     def components(self, name: str) -> Components:
         """All that a node depends on now, but its inputs. Raises SourceError when a file that it reads is missing."""
@@ -44,8 +53,7 @@ class Survey:
         own = {name: self._look(name) for name in chosen}
         components = {name: known for name, (known, _) in own.items()}
         facts = {name: facts for name, (_, facts) in own.items()}
-        rows = self.warehouse.row_counts()
-        return make_plan(self.manifest.nodes, chosen, components, self.state, full_refresh, facts, rows)
+        return make_plan(self.manifest.nodes, chosen, components, self.state, full_refresh, facts, self.row_counts)
 
     @property
     def methods(self) -> Mapping[str, Method]:

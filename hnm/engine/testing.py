@@ -1,12 +1,12 @@
 """Run the tests of stages: contract and data tests on what is published, unit tests on the code."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from hnm.context import Settings
+from hnm.context import Reporter, Settings
 from hnm.engine.contract import check_contract
 from hnm.engine.data_tests import Failure, run_test
 from hnm.engine.unit_test import run_unit_test
@@ -72,20 +72,28 @@ def run_unit_tests(tests: Iterable[UnitTest], root: Path, settings: Settings) ->
         yield replace(verdict, seconds=time.monotonic() - began)
 
 
-def refused(verdicts: Iterable[Verdict]) -> dict[str, StageError]:
-    """The stages that must not be built, each with the error that says which of its tests failed."""
+def refused_stages(
+    tests: Sequence[UnitTest], root: Path, settings: Settings, reporter: Reporter
+) -> dict[str, StageError]:
+    """Run unit tests; the stages that fail one and must not be built, each with the error that tells of it."""
     failed: dict[str, list[Verdict]] = {}
-    for verdict in verdicts:
-        if verdict.status == "fail":
-            failed.setdefault(verdict.stage, []).append(verdict)
-    return {
-        stage: StageError(
-            f"{stage}: {', '.join(verdict.name for verdict in of_stage)} failed, so it was not built",
-            where=of_stage[0].where,
-            hint=f"`hnm test --select {stage}` shows the rows that differ",
-        )
-        for stage, of_stage in failed.items()
-    }
+    with reporter.progress("unit tests", len(tests), "tests") as advance:
+        for verdict in run_unit_tests(tests, root, settings):
+            if verdict.status == "fail":
+                failed.setdefault(verdict.stage, []).append(verdict)
+            advance(1)
+    if tests:
+        count = sum(map(len, failed.values()))
+        reporter.note(f"unit tests: {len(tests) - count} passed, {count} failed")
+    return {stage: _refusal(stage, of_stage) for stage, of_stage in failed.items()}
+
+
+def _refusal(stage: str, failed: list[Verdict]) -> StageError:
+    return StageError(
+        f"{stage}: {len(failed)} unit test{'' if len(failed) == 1 else 's'} failed, so it was not built",
+        where=failed[0].where,
+        why="\n".join(f"{verdict.name}: {verdict.message}" for verdict in failed),
+    )
 
 
 def _test_stage(

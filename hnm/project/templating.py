@@ -150,8 +150,7 @@ class Templates:
         if name not in self.macro_files:
             hint = nearest(name, self.macro_files) or "macros are files in sql/macros/"
             raise TemplateError(f"there is no macro {name!r}", hint=hint)
-        found = cast(Callable[..., Any], self._sql.globals[name])
-        return found
+        return cast(Callable[..., Any], self._sql.globals[name])
 
     def _now(self) -> Rendering:
         if self._current is None:

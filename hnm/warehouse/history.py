@@ -5,12 +5,12 @@ stays `running`, and stages that it did not reach stay `planned`.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from hnm.errors import SelectorError
-from hnm.warehouse.state import SCHEMA, StageRecord, has_state, write_stage_record
+from hnm.warehouse.state import SCHEMA, StageRecord, has_state, write_stage_records
 
 if TYPE_CHECKING:
     import duckdb
@@ -31,7 +31,7 @@ class Run:
     hnm_version: str
 
 
-def write_run(connection: "duckdb.DuckDBPyConnection", run: Run, records: Iterable[StageRecord]) -> None:
+def write_run(connection: "duckdb.DuckDBPyConnection", run: Run, records: Sequence[StageRecord]) -> None:
     """Replace the run's row, and add or replace what it did with stages."""
     connection.execute(SCHEMA)
     connection.execute("delete from _hnm.runs where invocation_id = ?", [run.invocation_id])
@@ -39,8 +39,7 @@ def write_run(connection: "duckdb.DuckDBPyConnection", run: Run, records: Iterab
         "insert into _hnm.runs values (?, ?, ?, ?, ?, ?, ?)",
         [run.invocation_id, run.command, run.target, run.started_at, run.finished_at, run.status, run.hnm_version],
     )
-    for record in records:
-        write_stage_record(connection, run.invocation_id, record)
+    write_stage_records(connection, run.invocation_id, records)
 
 
 def find_run(connection: "duckdb.DuckDBPyConnection", given: str | None = None) -> Run:

@@ -29,3 +29,12 @@ def open_version(path: Path, version: int) -> Any:
             why=str(error).splitlines()[0],
             hint=f"rebuild it: `hnm run --select {path.stem} --full-refresh`",
         ) from None
+
+
+def is_readable(path: Path, version: int) -> bool:
+    """Is there such a version, and can it be opened?"""
+    try:
+        open_version(path, version)
+    except WarehouseError:
+        return False
+    return True

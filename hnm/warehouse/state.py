@@ -1,7 +1,7 @@
 """What is built, and the history of runs: tables in the schema `_hnm` of the warehouse, for SQL to read."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -138,17 +138,25 @@ def write_materialization(connection: "duckdb.DuckDBPyConnection", done: Materia
     )
 
 
-def write_stage_record(connection: "duckdb.DuckDBPyConnection", invocation_id: str, record: StageRecord) -> None:
-    """Replace what the run has recorded of the stage."""
+def write_stage_records(
+    connection: "duckdb.DuckDBPyConnection", invocation_id: str, records: Sequence[StageRecord]
+) -> None:
+    """Replace what the run has recorded of these stages."""
+    if not records:
+        return
     connection.execute(
-        "delete from _hnm.run_stages where invocation_id = ? and stage = ?", [invocation_id, record.stage]
+        "delete from _hnm.run_stages where invocation_id = ? and list_contains(?, stage)",
+        [invocation_id, [record.stage for record in records]],
     )
-    connection.execute(
+    connection.executemany(
         "insert into _hnm.run_stages values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            invocation_id, record.stage, record.status, record.reason, record.row_count, record.seconds,
-            record.peak_memory_mb, record.message, record.fingerprint,
-            json.dumps(dict(record.components), sort_keys=True),
+            [
+                invocation_id, record.stage, record.status, record.reason, record.row_count, record.seconds,
+                record.peak_memory_mb, record.message, record.fingerprint,
+                json.dumps(dict(record.components), sort_keys=True),
+            ]
+            for record in records
         ],
     )  # fmt: skip
 

@@ -37,18 +37,20 @@ class Warehouse:
 
     def state(self) -> dict[str, Materialization]:
         """The last good state of every node; empty when nothing was built."""
-        if not self.database.exists():
-            return {}
-        with self.database.reading() as connection:
-            state = read_state(connection)
-        return {name: done for name, done in state.items() if done.location is None or self._path(done).exists()}
+        return self.snapshot()[0]
 
     def row_counts(self) -> dict[str, int]:
         """How many rows each data version had that was ever published."""
+        return self.snapshot()[1]
+
+    def snapshot(self) -> tuple[dict[str, Materialization], dict[str, int]]:
+        """State and row counts of one moment: opening the file is what takes time."""
         if not self.database.exists():
-            return {}
+            return {}, {}
         with self.database.reading() as connection:
-            return row_counts(connection)
+            state, rows = read_state(connection), row_counts(connection)
+        state = {name: done for name, done in state.items() if done.location is None or self._path(done).exists()}
+        return state, rows
 
     def lance_dataset(self, done: Materialization) -> Any:
         """The Lance dataset of a node at the version that the state names."""

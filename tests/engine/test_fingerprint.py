@@ -48,7 +48,8 @@ def test_inputs_stand_apart():
     own, inputs = {"sql": "x"}, input_components({"corpus": "v1", "s.t": "v2"})
     assert without_inputs(own | inputs) == own
     assert changed_inputs(own | inputs, own | inputs) == []
-    assert changed_inputs(own | inputs, own | input_components({"corpus": "v1", "s.t": "v3", "new": "v"})) == ["new", "s.t"]
+    other = input_components({"corpus": "v1", "s.t": "v3", "new": "v"})
+    assert changed_inputs(own | inputs, own | other) == ["new", "s.t"]
 
 
 # The components of a node.

@@ -1,6 +1,5 @@
 """Training: reproducible, resumable, equal budgets, and a folder that works elsewhere."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -214,7 +213,14 @@ def test_parameters_are_checked() -> None:
             TrainCrossEncoderParams(**wrong)
 
 
-def test_bf16_keeps_float32_weights_and_is_said(tmp_path: Path, tiny_cross_encoder: Path) -> None:
-    _, context = train(tmp_path, tiny_cross_encoder, precision="bf16")
-    assert {value.dtype for value in weights(context).values()} == {np.dtype(np.float32)}
-    assert re.search("bf16", context.facts["runs_on"])
+def test_each_training_has_its_own_precision_and_keeps_float32_weights(
+    tmp_path: Path, tiny_cross_encoder: Path
+) -> None:
+    one, half, two = (
+        train(tmp_path, tiny_cross_encoder, f"run{i}", precision=precision)[1]
+        for i, precision in enumerate(("fp32", "bf16", "fp32"))
+    )
+    assert same(weights(one), weights(two))
+    assert not same(weights(one), weights(half))
+    assert {value.dtype for value in weights(half).values()} == {np.dtype(np.float32)}
+    assert [context.facts["runs_on"].rpartition(", ")[2] for context in (one, half)] == ["fp32", "bf16 autocast"]
