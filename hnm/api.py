@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from hnm.context import Settings, SilentReporter
 from hnm.engine.artifacts import manifest_artifact, write_json
-from hnm.engine.collect import Collection, collect, look
-from hnm.engine.diff import StageDiff, diff_plan, diff_runs
 from hnm.engine.graph import Graph
 from hnm.engine.plan import Entry, Plan
 from hnm.engine.records import recorded_on_disk
@@ -19,6 +17,7 @@ from hnm.engine.selectors import select
 from hnm.engine.survey import Survey
 from hnm.engine.testing import Verdict, run_data_tests, run_unit_tests
 from hnm.errors import SelectorError, nearest
+from hnm.masking import masked
 from hnm.project.load import find_root, load_project
 from hnm.project.manifest import Manifest, Node, SqlText
 from hnm.warehouse.history import built_until, find_run
@@ -29,6 +28,8 @@ from hnm.warehouse.warehouse import Warehouse
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from hnm.engine.collect import Collection
+    from hnm.engine.diff import StageDiff
     from hnm.engine.run import Listener
     from hnm.engine.run_log import LogLevel
 
@@ -94,7 +95,7 @@ class Project:
         work = self.node(name).work
         if not isinstance(work, SqlText):
             raise SelectorError(f"{name!r} is not a SQL stage", hint="`hnm ls --select kind:sql` lists them")
-        return work.compiled
+        return masked(work.compiled, self.node(name).env_read.values())
 
     def write_compiled(self) -> list[Path]:
         """Write all compiled SQL to target/compiled/, where people can read it."""
@@ -103,7 +104,7 @@ class Project:
             if isinstance(node.work, SqlText):
                 path = compiled_path(self.manifest.root, node.name)
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(node.work.compiled, encoding="utf-8")
+                path.write_text(masked(node.work.compiled, node.env_read.values()), encoding="utf-8")
                 written.append(path)
         return written
 
@@ -179,14 +180,18 @@ class Project:
 
     def diff(
         self, select: Iterable[str] = (), exclude: Iterable[str] = (), state_run: str | None = None
-    ) -> tuple[StageDiff, ...]:
+    ) -> "tuple[StageDiff, ...]":
         """What a run of the selected nodes would change against the last good state."""
+        from hnm.engine.diff import diff_plan
+
         survey = self.survey(state_run)
         plan = survey.plan(self.select(select, exclude, survey))
         return diff_plan(plan, survey.state, survey.row_counts)
 
-    def diff_runs(self, before: str, after: str) -> tuple[StageDiff, ...]:
+    def diff_runs(self, before: str, after: str) -> "tuple[StageDiff, ...]":
         """How the states differ that two recorded runs left, each given by the beginning of its id."""
+        from hnm.engine.diff import diff_runs
+
         with self.warehouse.database.reading() as connection:
             old, new = (built_until(connection, find_run(connection, run)) for run in (before, after))
         return diff_runs(old, new, self.warehouse.row_counts())
@@ -197,12 +202,14 @@ class Project:
         removed_stages: bool = False,
         dry_run: bool = True,
         variables: Mapping[str, Any] | None = None,
-    ) -> Collection:
+    ) -> "Collection":
         """What nothing needs any more: listed, and removed unless `dry_run`. Raises LockedError while a run goes on.
 
         `keep`: newest published versions of each stage that stay. `variables`: as given to `load`, for the other
         targets that share the warehouse.
         """
+        from hnm.engine.collect import collect, look
+
         manifest = self.manifest
         sharing = [
             Project.load(manifest.root, name, variables)

@@ -1,19 +1,30 @@
 """A tiny project that runs, and models small enough to train within a test."""
 
 from pathlib import Path
+from shutil import copytree
 from string import ascii_lowercase, digits
 
 import pytest
-from tiny_project import FILES, TinyProject
+from tiny_project import TinyProject
 
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> TinyProject:
     """A real project in a folder of its own: a CSV source, SQL stages, a Python transform of its own, a Lance stage."""
-    project = TinyProject(tmp_path / "tiny")
-    for name, text in FILES.items():
-        project.write(name, text)
-    return project
+    return TinyProject.write_to(tmp_path / "tiny")
+
+
+@pytest.fixture(scope="session")
+def _built_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    project = TinyProject.write_to(tmp_path_factory.mktemp("built") / "tiny")
+    assert project.run().ok
+    return project.root
+
+
+@pytest.fixture
+def built(_built_once: Path, tmp_path: Path) -> TinyProject:
+    """The same project after its first run, as a copy in a folder of its own."""
+    return TinyProject(Path(copytree(_built_once, tmp_path / "tiny")))
 
 
 def _save_tiny_bert(folder: Path, architecture: str) -> Path:

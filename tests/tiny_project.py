@@ -66,10 +66,9 @@ FILES = {
             import pyarrow as pa
 
             for batch in inputs.sql("select doc_id, text from texts order by doc_id"):
-                rows = [
-                    {"doc_id": row["doc_id"], "words": len({word.lower() if params.lowercase else word for word in row["text"].split()})}
-                    for row in batch.to_pylist()
-                ]
+                texts = [text.lower() if params.lowercase else text for text in batch["text"].to_pylist()]
+                counts = [len(set(text.split())) for text in texts]
+                rows = [{"doc_id": id, "words": count} for id, count in zip(batch["doc_id"].to_pylist(), counts)]
                 yield pa.RecordBatch.from_pylist(rows, pa.schema([("doc_id", pa.string()), ("words", pa.int32())]))
     ''',
     "data/corpus.csv": """
@@ -88,6 +87,14 @@ class TinyProject:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+
+    @classmethod
+    def write_to(cls, root: Path) -> "TinyProject":
+        """The project as FILES has it, in the folder `root`."""
+        project = cls(root)
+        for name, text in FILES.items():
+            project.write(name, text)
+        return project
 
     def write(self, name: str, text: str) -> Path:
         """Write a file of the project; common indentation is removed."""

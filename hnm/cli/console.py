@@ -26,11 +26,13 @@ def stdout() -> "Console":
 
 
 def show_error(error: HnmError) -> None:
-    """An error as its four parts: what, where, why, hint."""
+    """An error as its four parts: what, where, why, hint. Places stay on one line, for programs that follow them."""
     from rich.text import Text
 
     console = stderr()
-    console.print(Text.assemble(("error: ", "bold red"), error.what))
+    plain = not console.is_terminal
+    console.print(Text.assemble(("error: ", "bold red"), error.what), soft_wrap=plain)
     for label, value in (("at", error.where), ("why", error.why), ("hint", error.hint)):
         if value:
-            console.print(Text.assemble((f"  {label}: ", "bold"), (str(value), "cyan" if label == "at" else "")))
+            text = Text.assemble((f"  {label}: ", "bold"), (str(value), "cyan" if label == "at" else ""))
+            console.print(text, soft_wrap=plain or label == "at")

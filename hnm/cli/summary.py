@@ -47,7 +47,8 @@ def print_summary(project: "Project", brief: bool = False) -> None:
         for part in tell(project):
             console.print()
             console.print(_table(part))
-    known = [command for name, command in NEXT.items() if name in project.manifest.nodes]
+    state = project.state()
+    known = [command for name, command in NEXT.items() if name in state]
     if known:
         console.print("\nnext: " + " · ".join(f"[bold]{command}[/bold]" for command in known))
 

@@ -15,6 +15,7 @@ from hnm.inputs import Inputs
 from hnm.project.manifest import Call
 from hnm.sqltext import quote
 from hnm.transform import Transform
+from hnm.warehouse.database import is_interrupt
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,6 +45,8 @@ def output(stage: str, call: Call, inputs: Inputs, context: Context) -> Iterator
     except (HnmError, OSError, MemoryError):
         raise
     except Exception as error:  # a transform may raise anything; the run's log keeps the traceback
+        if is_interrupt(error):
+            raise KeyboardInterrupt from None
         raise _failed(stage, call.transform, error) from error
     if first is None:
         raise StageError(

@@ -4,6 +4,7 @@ import re
 from typing import TYPE_CHECKING
 
 from hnm.engine.delta import Delta
+from hnm.engine.failures import hint_for
 from hnm.engine.job import Job
 from hnm.engine.scratch import attach_warehouse, scratch, table_of
 from hnm.errors import Location, StageError
@@ -31,7 +32,7 @@ def build_sql(job: Job, sql: SqlText, delta: Delta | None) -> None:
             # On one line with the start of the SELECT, so that lines are those of the compiled file.
             connection.execute(f"create table {job.table} as {select}")
         except duckdb.Error as error:
-            raise _failed(job, str(error)) from None
+            raise _failed(job, error) from None
 
 
 def show_inputs(connection: "duckdb.DuckDBPyConnection", job: Job, delta: Delta | None = None) -> None:
@@ -66,7 +67,9 @@ def only_select(connection: "duckdb.DuckDBPyConnection", stage: str, sql: SqlTex
     return sql.compiled.rstrip().rstrip(";")
 
 
-def _failed(job: Job, message: str) -> StageError:
+def _failed(job: Job, error: Exception) -> StageError:
+    message = str(error)
     line = _LINE.search(message)
     where = Location(job.compiled, int(line[1]) if line else None)
-    return StageError(f"{job.node.name}: {message.splitlines()[0]}", where=where, why=message)
+    what, hint = f"{job.node.name}: {message.splitlines()[0]}", hint_for(error, message)
+    return StageError(what, where=where, why=message, hint=hint)

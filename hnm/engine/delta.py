@@ -15,7 +15,7 @@ from hnm.engine.scratch import attach_warehouse, scratch, table_of
 from hnm.errors import StageError
 from hnm.project.config import IncrementalConfig, KeysBySql
 from hnm.sqltext import quote
-from hnm.warehouse.digest import table_columns
+from hnm.warehouse.digest import row_content, table_columns
 
 if TYPE_CHECKING:
     import duckdb
@@ -52,7 +52,9 @@ class Delta:
     def restriction(self, name: str) -> str:
         """The WHERE clause that leaves rows of touched keys in input `name`; empty when that is read whole."""
         entry = next((entry for entry in self.tracked if entry.name == name and entry.sql is None), None)
-        return f" where ({entry.listed}) in (select ({_listed(self.config.columns)}) from delta.keys)" if entry else ""
+        if entry is None:
+            return ""
+        return f" where {_key(entry.columns)} in (select {_key(self.config.columns)} from delta.keys)"
 
 
 def tracked_inputs(job: Job) -> tuple[Tracked, ...]:
@@ -100,7 +102,9 @@ def remember_inputs(job: Job) -> None:
         attach_warehouse(connection, job)
         connection.execute("create schema build.remembered")
         for entry in tracked:
-            connection.execute(f"create table build.remembered.{snapshot(job, entry)} as {_digests(job, entry)}")
+            connection.execute(
+                f"create table build.remembered.{snapshot(job, entry)} as {_digests(connection, job, entry)}"
+            )
 
 
 def fits(job: Job, delta: Delta) -> bool:
@@ -127,14 +131,14 @@ def fits(job: Job, delta: Delta) -> bool:
 
 def merge(job: Job, delta: Delta) -> None:
     """Complete the table aside with the last output's rows of all untouched keys."""
-    keys = _listed(delta.config.columns)
+    key = _key(delta.config.columns)
     with scratch(job.aside, job.settings, read={"delta": delta.file}) as connection:
         attach_warehouse(connection, job)
         # Where no input holds the key, the stage has made all rows: those of untouched keys are the old ones.
-        connection.execute(f"delete from {job.table} where ({keys}) not in (select ({keys}) from delta.keys)")
+        connection.execute(f"delete from {job.table} where {key} not in (select {key} from delta.keys)")
         connection.execute(
             f"insert into {job.table} by name select * from {table_of(job, job.node.name)} "
-            f"where ({keys}) not in (select ({keys}) from delta.keys)"
+            f"where {key} not in (select {key} from delta.keys)"
         )
 
 
@@ -146,8 +150,9 @@ def snapshot(job: Job, entry: Tracked) -> str:
 def _touched(connection: "duckdb.DuckDBPyConnection", job: Job, config: IncrementalConfig, entry: Tracked) -> str:
     """SQL for the keys that the changes of one input touch."""
     before = f"warehouse.{REMEMBERED}.{snapshot(job, entry)}"
+    now = _digests(connection, job, entry)
     changed = (
-        f"select {entry.listed} from ({_digests(job, entry)}) now full join {before} before using ({entry.listed}) "
+        f"select {entry.listed} from ({now}) now full join {before} before using ({entry.listed}) "
         "where now._digest is distinct from before._digest"
     )
     if entry.sql is None:
@@ -160,10 +165,12 @@ def _touched(connection: "duckdb.DuckDBPyConnection", job: Job, config: Incremen
     return f"select {_listed(config.columns)} from {table}"
 
 
-def _digests(job: Job, entry: Tracked) -> str:
+def _digests(connection: "duckdb.DuckDBPyConnection", job: Job, entry: Tracked) -> str:
     """SQL for one row per key of an input, with a digest of its rows that does not depend on their order."""
+    table = table_of(job, entry.node)
+    types = table_columns(connection, table)
     return (
-        f"select {entry.listed}, sum(hash(t)::hugeint) as _digest from {table_of(job, entry.node)} t "
+        f"select {entry.listed}, sum(hash({row_content(types, types)})::hugeint) as _digest from {table} "
         f"group by {entry.listed}"
     )
 
@@ -182,6 +189,11 @@ def _is_remembered(connection: "duckdb.DuckDBPyConnection", job: Job, entry: Tra
 def _view(name: str) -> str:
     schema, _, table = name.rpartition(".")
     return f"{quote(schema)}.{quote(table)}" if schema else quote(table)
+
+
+def _key(columns: tuple[str, ...]) -> str:
+    """A key as one value. Unlike a bare column, it compares null with null."""
+    return "{" + ", ".join(f"'{index}': {quote(column)}" for index, column in enumerate(columns)) + "}"
 
 
 def _listed(columns: tuple[str, ...]) -> str:

@@ -6,12 +6,9 @@ from difflib import unified_diff
 from typing import Literal
 
 from hnm.engine.fingerprint import Components, differences, input_components, is_input
-from hnm.engine.plan import Entry, Plan
+from hnm.engine.plan import SQL_FACT, Entry, Plan
 from hnm.project.manifest import SqlText
 from hnm.warehouse.state import Materialization, StageRecord
-
-SQL_FACT = "sql"
-"""Fact of a built SQL stage: its text as written, so that a later change can be shown line by line."""
 
 Rows = Mapping[str, int]
 """Row counts of data versions."""

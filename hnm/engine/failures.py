@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hnm.errors import HnmError, StageError
 from hnm.masking import masked
+from hnm.warehouse.database import is_interrupt
 
 _NO_SPACE = ("no space left", "disk quota", "file too large", "could not write")
 _NO_MEMORY = ("out of memory", "cannot allocate", "could not allocate", "failed to allocate")
@@ -22,10 +23,14 @@ def system_failures(stage: str) -> Iterator[None]:
         yield
     except HnmError:
         raise
+    except RuntimeError as error:
+        if is_interrupt(error):
+            raise KeyboardInterrupt from None
+        raise
     except (OSError, MemoryError, duckdb.Error) as error:
         words = str(error) or type(error).__name__
         raise StageError(
-            f"{stage}: {words.splitlines()[0]}", why=_why(error, words), hint=_hint(error, words)
+            f"{stage}: {words.splitlines()[0]}", why=_why(error, words), hint=hint_for(error, words)
         ) from error
 
 
@@ -54,7 +59,8 @@ def _why(error: BaseException, words: str) -> str | None:
     return rest or type(error).__name__
 
 
-def _hint(error: BaseException, words: str) -> str | None:
+def hint_for(error: BaseException, words: str) -> str | None:
+    """What helps when the disk or the memory is full; None for other failures."""
     lower = words.lower()
     if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or any(w in lower for w in _NO_SPACE):
         return "free some disk space (`hnm clean`, old versions), then `hnm run` goes on from here"

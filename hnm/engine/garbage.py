@@ -106,7 +106,8 @@ def _needed(connection: "duckdb.DuckDBPyConnection", state: Mapping[str, Materia
                   row_number() over (partition by stage order by built_at desc)
            from _hnm.versions"""
     ).fetchall():
-        if location and stage in state and (place <= keep or data_version in built_from):
+        outdated = data_version in built_from and stage in state and data_version != state[stage].data_version
+        if location and stage in state and (place <= keep or outdated):
             needed.setdefault(location, set()).add(version)
     return _Needed(needed, named)
 
@@ -150,11 +151,7 @@ def _work(warehouse: Warehouse, declared: Declared) -> Iterator[Garbage]:
 def _orphan_tables(
     connection: "duckdb.DuckDBPyConnection", state: Mapping[str, Materialization], declared: Declared
 ) -> Iterator[tuple[str, str]]:
-    """Stage and SQL name of tables that belong to no stage, or to one that is a Lance table by now."""
-    for name, done in state.items():
-        schema, _, table = name.rpartition(".")
-        if done.materialized == "lance" and table in _tables(connection, schema or "main"):
-            yield name, qualified(name)
+    """Owner and SQL name of the tables beside the stages' own that no stage uses any more."""
     for schema in (REMEMBERED, FAILURES):
         for table in _tables(connection, schema):
             owner = _owner(table)

@@ -8,6 +8,9 @@ from hnm.engine.fingerprint import Components, differences, input_components, wi
 from hnm.project.manifest import Node
 from hnm.warehouse.state import Materialization
 
+SQL_FACT = "sql"
+"""Fact of a SQL stage: its text as written when it was built, so that a later change can be shown line by line."""
+
 Status = Literal["fresh", "run", "check", "blocked"]
 
 

@@ -58,8 +58,8 @@ def row_diff(
 ) -> RowDiff:
     """Match each expected row with one actual row that is the same in `columns`; a row that stands twice counts twice.
 
-    Of what is left, rows that agree on `key` are pairs that differ; where `key` is not among `columns`, those that
-    agree on at least half of the columns.
+    Of what is left, rows that agree on what `columns` holds of `key` are pairs that differ; if that is nothing, those
+    that agree on at least half of the columns.
     """
     left, missing = list(actual), []
     for row in expected:
@@ -68,10 +68,11 @@ def row_diff(
             missing.append(row)
         else:
             _remove(left, found)
+    shared = tuple(name for name in key if name in columns)
     different = []
     for row in tuple(missing):
-        if key and {*key} <= {*columns}:
-            similar = [other for other in left if _agreement(row, other, key, tolerance) == len(key)]
+        if shared:
+            similar = [other for other in left if _agreement(row, other, shared, tolerance) == len(shared)]
         else:
             similar = [other for other in left if 2 * _agreement(row, other, columns, tolerance) >= len(columns)]
         if similar:

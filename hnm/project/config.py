@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
-TEST_NAME = r"^\w[\w .-]*$"
+TEST_NAME = r"^\w[\w ,.:()-]*$"
 Name = Annotated[str, Field(pattern=NAME, max_length=100)]
 
 RESERVED_SCHEMAS = frozenset({"main", "temp", "build", "warehouse", "information_schema", "pg_catalog"})

@@ -122,7 +122,7 @@ def _sources(source: SourceSpec, clicks: Path | None) -> str | None:
         declared = _file_sources(source.path)
     stages: list[dict[str, Any]] = []
     if clicks:
-        tables = {"impressions": {"path": str(clicks)}}
+        tables = {"impressions": _file_options(clicks)}
         declared.append({"name": "clicks", "format": _format(clicks), "tables": tables})
         stages += _LOG_STAGES
     for entry in declared:
@@ -149,7 +149,7 @@ def _file_sources(folder: Path) -> list[dict[str, Any]]:
     by_format: dict[str, dict[str, dict[str, str]]] = {}
     for table, path in found.items():
         if path is not None:
-            by_format.setdefault(_format(path), {})[table] = {"path": str(path)}
+            by_format.setdefault(_format(path), {})[table] = _file_options(path)
     if len(by_format) > 1:
         raise SourceError(
             f"{folder} mixes {', '.join(sorted(by_format))}",
@@ -160,12 +160,22 @@ def _file_sources(folder: Path) -> list[dict[str, Any]]:
 
 
 def _table_file(folder: Path, table: str) -> Path | None:
-    found = [path for path in sorted(folder.glob(f"{table}.*")) if path.suffix in FILE_FORMATS]
+    found = [path for path in sorted(folder.glob(f"{table}.*")) if _plain_suffix(path) in FILE_FORMATS]
     return found[0] if found else None
 
 
+def _plain_suffix(path: Path) -> str:
+    """The suffix that tells the format, whether the file is compressed or not."""
+    return path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+
+
+def _file_options(path: Path) -> dict[str, str]:
+    """Options of the reader for one file."""
+    tab = {"delimiter": "\t"} if _plain_suffix(path) == ".tsv" else {}
+    return {"path": str(path), **tab}
+
+
 def _format(path: Path) -> str:
-    suffixes = [suffix for suffix in path.suffixes if suffix in FILE_FORMATS]
-    if not suffixes:
+    if _plain_suffix(path) not in FILE_FORMATS:
         raise SourceError(f"{path.name} is in no known format", where=Location(path), hint=", ".join(FILE_FORMATS))
-    return FILE_FORMATS[suffixes[-1]]
+    return FILE_FORMATS[_plain_suffix(path)]

@@ -45,7 +45,7 @@ def check_reads(nodes: Mapping[str, Node]) -> None:
     graph = _graph(nodes)
     for node in nodes.values():
         for test in node.tests:
-            for name in {*test.reads} - {node.name, *node.depends_on}:
+            for name in sorted({*test.reads} - {node.name, *node.depends_on}):
                 what, hint = f"{node.name}: the test {test.name!r} reads", "test it in a stage that is built from both"
                 if name not in nodes:
                     what = f"{what} the unknown stage {name!r}"

@@ -3,8 +3,10 @@
 import json
 import math
 import shutil
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,10 @@ from hnm.errors import StageError
 from hnm.models.device import choose_device, limit_threads, uses_bf16
 from hnm.models.quiet import quiet_libraries
 from hnm.training.examples import Examples, LossName
+
+PLAIN_ATTENTION_TOKENS = 128
+"""Up to this length, plain attention trains 1.4 times as fast as the fused kernel under bf16 on a processor, because the
+kernel's backward pass is slow; from twice this length on, it is slower and takes more memory."""
 
 _STATE = "trainer_state.json"
 
@@ -77,7 +83,7 @@ def fit(
     limit_threads(settings)
     # One forward pass whatever the groups' sizes: to ListNet, a mini batch size of -1 means that.
     loss = ListNetLoss(model, mini_batch_size=-1) if schedule.loss == "cross_entropy" else BinaryCrossEntropyLoss(model)
-    with quiet_libraries():
+    with quiet_libraries(), _fast_attention(model, settings):
         trainer = _Trainer(
             model=model,
             args=_arguments(schedule, checkpoints, settings),
@@ -112,6 +118,22 @@ def _arguments(schedule: Schedule, checkpoints: Path, settings: Settings) -> Cro
         report_to="none",
         disable_tqdm=True,
     )
+
+
+@contextmanager
+def _fast_attention(model: CrossEncoder, settings: Settings) -> Iterator[None]:
+    """Plain attention during a training for which it is the faster one."""
+    transformer = model.transformers_model
+    short = (model.max_seq_length or sys.maxsize) <= PLAIN_ATTENTION_TOKENS
+    if transformer is None or not (short and uses_bf16(settings) and choose_device(settings) == "cpu"):
+        yield
+        return
+    before = transformer.config._attn_implementation  # there is no public name for it
+    transformer.set_attn_implementation("eager")
+    try:
+        yield
+    finally:
+        transformer.set_attn_implementation(before)
 
 
 class _Trainer(CrossEncoderTrainer):

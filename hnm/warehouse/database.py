@@ -47,6 +47,8 @@ class Database:
         `attach`: further DuckDB files to read from, by name.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        if not self.exists():
+            self._create()
         connection = self._open(read_only=False, patience=WRITE_PATIENCE_SECONDS)
         try:
             for name, path in (attach or {}).items():
@@ -69,20 +71,32 @@ class Database:
         while True:
             try:
                 return duckdb.connect(str(self.path), read_only=read_only)
-            except duckdb.IOException as error:
+            except duckdb.Error as error:
                 message = str(error)
-                if "lock" not in message.lower():
-                    raise WarehouseError(f"cannot open {self.path}", why=message) from None
+                if "could not set lock" not in message.lower():
+                    raise WarehouseError(
+                        f"cannot open {self.path}",
+                        why=message,
+                        hint="if the file is damaged, move it away: `hnm run` builds everything anew",
+                    ) from None
                 if time.monotonic() > deadline:
                     raise _locked(self.path, message) from None
                 time.sleep(wait)
                 wait = min(wait * 2, 0.5)
-            except duckdb.Error as error:
-                raise WarehouseError(
-                    f"cannot open {self.path}",
-                    why=str(error),
-                    hint="if the file is damaged, move it away: `hnm run` builds everything anew",
-                ) from None
+
+    def _create(self) -> None:
+        """An empty database; it appears under its name when it is whole, so that a kill cannot leave half a file."""
+        import duckdb
+
+        new = self.path.with_name(f"{self.path.name}.new")
+        new.unlink(missing_ok=True)
+        duckdb.connect(str(new)).close()
+        new.replace(self.path)
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Is this what DuckDB makes of Ctrl-C while a query runs?"""
+    return isinstance(error, RuntimeError) and str(error) == "Query interrupted"
 
 
 def _locked(path: Path, message: str) -> LockedError:

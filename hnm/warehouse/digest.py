@@ -29,24 +29,23 @@ def data_version(
     """
     types = table_columns(connection, table)
     chosen = columns or tuple(types)
-    listed = hashable(types, chosen)
+    content = row_content(types, chosen)
     row = connection.execute(
         f"""select count(*), coalesce(sum(hash(t)::hugeint), 0), coalesce(sum(hash(t, 1)::hugeint), 0)
-            from (select {listed} from {table}) t"""
+            from (select {content} as t from {table})"""
     ).fetchone()
     text = repr((salt, [(name, types[name]) for name in sorted(chosen)], row))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def hashable(types: Mapping[str, str], columns: Iterable[str]) -> str:
-    """A SELECT list of columns in which all that differs has another hash.
+def row_content(types: Mapping[str, str], columns: Iterable[str]) -> str:
+    """SQL for a row's content as one value to hash.
 
     DuckDB's hash takes an empty list, a list of one null and null for the same, and [[1], [2]] for [[1, 2]]: so nested
     values count as text.
     """
-    return ", ".join(
-        f"{quote(name)}::varchar as {quote(name)}" if _NESTED.search(types[name]) else quote(name) for name in columns
-    )
+    values = (f"{quote(name)}::varchar" if _NESTED.search(types[name]) else quote(name) for name in columns)
+    return f"row({', '.join(values)})"
 
 
 def files_version(paths: list[tuple[str, str]]) -> str:

@@ -38,6 +38,6 @@ def run_lock(folder: Path, command: str) -> Iterator[None]:
 def _describe(holder: Path) -> str:
     try:
         known = json.loads(holder.read_text())
-    except (OSError, ValueError):
+        return f"process {known['pid']}: {known['command']}, since {known['since']}"
+    except (OSError, ValueError, TypeError, KeyError):
         return "it started a moment ago"
-    return f"process {known['pid']}: {known['command']}, since {known['since']}"

@@ -1,10 +1,13 @@
 """Read-only SQL over a warehouse: DuckDB's tables and Lance's alike."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from hnm.errors import QueryError, nearest
+from hnm.warehouse.database import is_interrupt
 from hnm.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -20,15 +23,19 @@ def query(warehouse: Warehouse, sql: str, values: list[Any] | None = None) -> It
     import duckdb
 
     state = warehouse.state()
-    with warehouse.querying(state, _table_names(sql)) as connection:
+    with warehouse.querying(state, _words(sql)) as connection:
         try:
             _check_reads_only(connection, sql)
-            yield connection.sql(sql, params=values or None).to_arrow_reader(BATCH_ROWS)
+            yield _rows(connection.sql(sql, params=values or None).to_arrow_reader(BATCH_ROWS))
         except duckdb.CatalogException as error:
             missing = str(error).partition("Table with name ")[2].split(" ")[0]
             raise _failed(error, nearest(missing, state) or "`hnm ls` lists the tables") from None
         except duckdb.Error as error:
             raise _failed(error, None) from None
+        except RuntimeError as error:
+            if is_interrupt(error):
+                raise KeyboardInterrupt from None
+            raise
 
 
 def _check_reads_only(connection: "duckdb.DuckDBPyConnection", sql: str) -> None:
@@ -46,16 +53,30 @@ def _check_reads_only(connection: "duckdb.DuckDBPyConnection", sql: str) -> None
         )
 
 
-def _table_names(sql: str) -> set[str]:
-    """Every table that the query names, so that only the Lance tables it needs are opened."""
-    import sqlglot
-    from sqlglot import exp
+def _rows(found: "pa.RecordBatchReader") -> "pa.RecordBatchReader":
+    """The rows with a name of its own for each column (`a`, `a_1`), and with failures of late batches as QueryError."""
+    import pyarrow as pa
 
-    try:
-        parsed = sqlglot.parse(sql, read="duckdb")
-    except sqlglot.errors.SqlglotError:
-        return set()  # DuckDB itself will say what is wrong
-    return {table.name for tree in parsed if tree for table in tree.find_all(exp.Table)}
+    names: list[str] = []
+    for name in found.schema.names:
+        taken = {known.lower() for known in names}
+        others = (f"{name}_{number}" for number in count(1))
+        names.append(name if name.lower() not in taken else next(n for n in others if n.lower() not in taken))
+    schema = pa.schema([field.with_name(name) for field, name in zip(found.schema, names, strict=True)])
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        try:
+            for batch in found:
+                yield pa.RecordBatch.from_arrays(batch.columns, schema=schema)
+        except (pa.ArrowException, OSError) as error:
+            raise _failed(error, None) from None
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def _words(sql: str) -> set[str]:
+    """Every word of the query in lower case: the Lance tables that it may name are opened, and no others."""
+    return set(re.findall(r"\w+", sql.lower()))
 
 
 def _failed(error: Exception, hint: str | None) -> QueryError:

@@ -61,11 +61,12 @@ class Warehouse:
 
     @contextmanager
     def querying(self, state: Mapping[str, Materialization], names: set[str]) -> Iterator["duckdb.DuckDBPyConnection"]:
-        """A read-only connection in which the Lance tables among `names` are visible beside DuckDB's."""
+        """A read-only connection in which the Lance tables among `names` (in any case) are visible beside DuckDB's."""
+        wanted = {name.lower() for name in names}
         with self.database.reading() as connection:
-            for name in sorted(names):
-                if name in state and state[name].materialized == "lance":
-                    connection.register(name, self.lance_dataset(state[name]))
+            for name, done in sorted(state.items()):
+                if name.lower() in wanted and done.materialized == "lance":
+                    connection.register(name, self.lance_dataset(done))
             yield connection
 
     def _path(self, done: Materialization) -> Path:

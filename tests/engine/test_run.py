@@ -37,69 +37,60 @@ def test_the_first_run_builds_everything(tiny):
     assert tiny.rows("select * from report") == [(3, 5.0)]
 
 
-def test_the_second_run_does_nothing(tiny):
-    tiny.run()
-    before = invocations(tiny)
-    assert tiny.outcomes() == ALL_FRESH
-    assert invocations(tiny) == before
+def test_the_second_run_does_nothing(built):
+    before = invocations(built)
+    assert built.outcomes() == ALL_FRESH
+    assert invocations(built) == before
 
 
-def test_a_changed_threshold_reruns_only_what_is_below(tiny):
-    tiny.run()
-    tiny.edit("project.yml", "{least: 2}", "{least: 3}")
-    result = tiny.run()
+def test_a_changed_threshold_reruns_only_what_is_below(built):
+    built.edit("project.yml", "{least: 2}", "{least: 3}")
+    result = built.run()
     assert {stage.name for stage in result.results if stage.outcome == "built"} == {"long_documents", "report"}
     assert {stage.name: stage.reason for stage in result.results}["long_documents"] == "var least 2 -> 3"
-    assert tiny.rows("select * from report") == [(2, 5.0)]
+    assert built.rows("select * from report") == [(2, 5.0)]
 
 
-def test_a_var_of_the_command_line_counts_like_any_other(tiny):
-    tiny.run()
-    assert tiny.outcomes(least=4)["report"] == "built"
-    assert tiny.rows("select documents from report") == [(1,)]
-    assert tiny.outcomes(least=4) == ALL_FRESH
-    assert tiny.outcomes()["report"] == "built"
+def test_a_var_of_the_command_line_counts_like_any_other(built):
+    assert built.outcomes(least=4)["report"] == "built"
+    assert built.rows("select documents from report") == [(1,)]
+    assert built.outcomes(least=4) == ALL_FRESH
+    assert built.outcomes()["report"] == "built"
 
 
-def test_what_is_rebuilt_with_equal_content_leaves_its_children_fresh(tiny):
-    tiny.run()
-    before = versions(tiny)
-    tiny.edit("sql/documents.sql", "doc_id, text", "doc_id, text || '' as text")
-    assert tiny.outcomes() == {**ALL_FRESH, "documents": "built"}
-    assert versions(tiny) == before
+def test_what_is_rebuilt_with_equal_content_leaves_its_children_fresh(built):
+    before = versions(built)
+    built.edit("sql/documents.sql", "doc_id, text", "doc_id, text || '' as text")
+    assert built.outcomes() == {**ALL_FRESH, "documents": "built"}
+    assert versions(built) == before
 
 
-def test_comments_and_layout_run_nothing(tiny):
-    tiny.run()
-    tiny.edit("sql/documents.sql", "select", "-- which documents\nselect\n ")
-    tiny.edit(PIPELINE, "name: documents", "name: documents\n    description: All that we have")
-    assert tiny.outcomes() == ALL_FRESH
+def test_comments_and_layout_run_nothing(built):
+    built.edit("sql/documents.sql", "select", "-- which documents\nselect\n ")
+    built.edit(PIPELINE, "name: documents", "name: documents\n    description: All that we have")
+    assert built.outcomes() == ALL_FRESH
 
 
-def test_a_changed_file_of_a_source_runs_what_reads_it(tiny):
-    tiny.run()
-    tiny.edit("data/corpus.csv", "a b c d e", "a b c d e f")
-    assert tiny.outcomes() == ALL_BUILT
-    assert tiny.rows("select most from report") == [(6.0,)]
+def test_a_changed_file_of_a_source_runs_what_reads_it(built):
+    built.edit("data/corpus.csv", "a b c d e", "a b c d e f")
+    assert built.outcomes() == ALL_BUILT
+    assert built.rows("select most from report") == [(6.0,)]
 
 
-def test_a_file_that_was_only_touched_runs_nothing(tiny):
-    tiny.run()
-    path = tiny.root / "data/corpus.csv"
+def test_a_file_that_was_only_touched_runs_nothing(built):
+    path = built.root / "data/corpus.csv"
     path.write_bytes(path.read_bytes())
-    assert tiny.outcomes() == ALL_FRESH
+    assert built.outcomes() == ALL_FRESH
 
 
-def test_rows_in_another_order_are_the_same_content(tiny):
-    tiny.run()
-    header, *lines = (tiny.root / "data/corpus.csv").read_text().splitlines()
-    tiny.write("data/corpus.csv", "\n".join([header, *reversed(lines)]) + "\n")
-    assert tiny.outcomes() == {**ALL_FRESH, "shelf.corpus": "built"}
+def test_rows_in_another_order_are_the_same_content(built):
+    header, *lines = (built.root / "data/corpus.csv").read_text().splitlines()
+    built.write("data/corpus.csv", "\n".join([header, *reversed(lines)]) + "\n")
+    assert built.outcomes() == {**ALL_FRESH, "shelf.corpus": "built"}
 
 
-def test_full_refresh_builds_what_is_selected(tiny):
-    tiny.run()
-    result = tiny.run("word_counts+", full_refresh=True)
+def test_full_refresh_builds_what_is_selected(built):
+    result = built.run("word_counts+", full_refresh=True)
     assert {stage.outcome for stage in result.results} == {"built"}
     assert [stage.name for stage in result.results] == ["word_counts", "long_documents", "vectors", "report"]
 
@@ -110,20 +101,18 @@ def test_a_selection_runs_no_more_than_that(tiny):
     assert "long_documents" not in tiny.load().state()
 
 
-def test_two_targets_do_not_share_anything(tiny):
-    tiny.run()
-    prod = tiny.load("prod")
+def test_two_targets_do_not_share_anything(built):
+    prod = built.load("prod")
     assert prod.state() == {}
     assert prod.run().ok
     assert prod.query("select documents from report").to_pylist() == [{"documents": 2}]
-    assert tiny.rows("select documents from report") == [(3,)]
+    assert built.rows("select documents from report") == [(3,)]
 
 
-def test_a_table_that_was_dropped_by_hand_is_built_again(tiny):
-    tiny.run()
-    with tiny.load().warehouse.database.writing() as connection:
+def test_a_table_that_was_dropped_by_hand_is_built_again(built):
+    with built.load().warehouse.database.writing() as connection:
         connection.execute("drop table long_documents")
-    assert tiny.outcomes() == {**ALL_FRESH, "long_documents": "built"}
+    assert built.outcomes() == {**ALL_FRESH, "long_documents": "built"}
 
 
 def test_a_plan_is_what_runs(tiny):
@@ -140,17 +129,16 @@ def test_an_old_plan_runs_as_it_was_made_and_does_no_harm(tiny):
     assert tiny.outcomes() == ALL_FRESH
 
 
-def test_a_plan_whose_warehouse_is_gone_fails_in_words(tiny):
+def test_a_plan_whose_warehouse_is_gone_fails_in_words(built):
     import shutil
 
-    tiny.run()
-    project = tiny.load()
+    project = built.load()
     plan = project.plan()
     shutil.rmtree(project.warehouse.folder)
     result = project.run(plan)
     assert not result.ok
     assert {type(stage.error) for stage in result.results if stage.outcome == "failed"} == {StageError}
-    assert tiny.outcomes() == ALL_BUILT
+    assert built.outcomes() == ALL_BUILT
 
 
 # History.
@@ -171,11 +159,10 @@ def test_each_run_and_each_stage_is_recorded(tiny):
     assert "nope" in messages[0][0]
 
 
-def test_what_a_stage_was_made_from_is_kept(tiny):
-    tiny.run()
-    done = tiny.load().state()["long_documents"]
+def test_what_a_stage_was_made_from_is_kept(built):
+    done = built.load().state()["long_documents"]
     assert done.components["var least"] == "2"
-    assert done.components["input word_counts"] == versions(tiny)["word_counts"]
+    assert done.components["input word_counts"] == versions(built)["word_counts"]
     assert dict(done.columns) == {"doc_id": "VARCHAR", "words": "INTEGER"}
     assert done.row_count == 3
 
@@ -190,13 +177,12 @@ def test_a_failure_skips_only_what_is_below_it(tiny):
     assert tiny.outcomes() == {**ALL_FRESH, "long_documents": "built", "report": "built"}
 
 
-def test_a_failure_leaves_the_last_good_state(tiny):
-    tiny.run()
-    before, rows = versions(tiny), tiny.rows("select * from long_documents order by all")
-    tiny.edit("sql/long_documents.sql", "doc_id, words", "doc_id, words / 0 as w, error('no') as x")
-    assert tiny.outcomes() == {**ALL_FRESH, "long_documents": "failed", "report": "skipped"}
-    assert (versions(tiny), tiny.rows("select * from long_documents order by all")) == (before, rows)
-    assert tiny.rows("select * from report") == [(3, 5.0)]
+def test_a_failure_leaves_the_last_good_state(built):
+    before, rows = versions(built), built.rows("select * from long_documents order by all")
+    built.edit("sql/long_documents.sql", "doc_id, words", "doc_id, words / 0 as w, error('no') as x")
+    assert built.outcomes() == {**ALL_FRESH, "long_documents": "failed", "report": "skipped"}
+    assert (versions(built), built.rows("select * from long_documents order by all")) == (before, rows)
+    assert built.rows("select * from report") == [(3, 5.0)]
 
 
 @pytest.mark.parametrize(
@@ -521,25 +507,23 @@ def test_a_key_is_tested(tiny):
 # Lance.
 
 
-def test_a_lance_table_gets_a_version_only_when_its_content_changed(tiny):
-    tiny.run()
-    first = tiny.load().state()["vectors"]
-    assert (tiny.root / "data/warehouse" / first.location).is_dir()
-    tiny.edit("sql/vectors.sql", "[words, 1]", "[words, 1 + 0]")
-    assert tiny.outcomes()["vectors"] == "built"
-    assert tiny.load().state()["vectors"].lance_version == first.lance_version
-    tiny.edit("sql/vectors.sql", "[words, 1 + 0]", "[words, 2]")
-    assert tiny.outcomes()["vectors"] == "built"
-    assert tiny.load().state()["vectors"].lance_version > first.lance_version
-    assert tiny.rows("select vector from vectors where doc_id = 'd1'") == [([3.0, 2.0],)]
+def test_a_lance_table_gets_a_version_only_when_its_content_changed(built):
+    first = built.load().state()["vectors"]
+    assert (built.root / "data/warehouse" / first.location).is_dir()
+    built.edit("sql/vectors.sql", "[words, 1]", "[words, 1 + 0]")
+    assert built.outcomes()["vectors"] == "built"
+    assert built.load().state()["vectors"].lance_version == first.lance_version
+    built.edit("sql/vectors.sql", "[words, 1 + 0]", "[words, 2]")
+    assert built.outcomes()["vectors"] == "built"
+    assert built.load().state()["vectors"].lance_version > first.lance_version
+    assert built.rows("select vector from vectors where doc_id = 'd1'") == [([3.0, 2.0],)]
 
 
-def test_the_old_version_is_read_until_the_new_one_is_published(tiny):
-    tiny.run()
-    tiny.edit(PIPELINE, "materialized: lance", "materialized: lance\n    tests: [{row_count: {min: 100}}]")
-    tiny.edit("sql/vectors.sql", "[words, 1]", "[words, 2]")
-    assert tiny.outcomes()["vectors"] == "failed"
-    assert tiny.rows("select vector from vectors where doc_id = 'd1'") == [([3.0, 1.0],)]
+def test_the_old_version_is_read_until_the_new_one_is_published(built):
+    built.edit(PIPELINE, "materialized: lance", "materialized: lance\n    tests: [{row_count: {min: 100}}]")
+    built.edit("sql/vectors.sql", "[words, 1]", "[words, 2]")
+    assert built.outcomes()["vectors"] == "failed"
+    assert built.rows("select vector from vectors where doc_id = 'd1'") == [([3.0, 1.0],)]
 
 
 def test_an_empty_lance_table(tiny):
@@ -554,28 +538,26 @@ def test_what_lance_cannot_hold_fails_the_stage_in_words(tiny):
     assert "Interval" in str(failure(tiny))
 
 
-def test_a_stage_moves_from_table_to_lance_and_back(tiny):
-    tiny.run()
-    tiny.edit(PIPELINE, "materialized: lance", "materialized: table")
-    assert tiny.outcomes()["vectors"] == "built"
-    tiny.edit("sql/vectors.sql", "[words, 1]", "[words, 7]")
-    tiny.edit(PIPELINE, "materialized: table", "materialized: lance")
-    assert tiny.outcomes()["vectors"] == "built"
-    assert tiny.rows("select vector[2] from vectors limit 1") == [(7.0,)]
-    assert tiny.rows("select * from duckdb_tables() where table_name = 'vectors'") == []
-    assert tiny.rows("select documents from report") == [(3,)]
+def test_a_stage_moves_from_table_to_lance_and_back(built):
+    built.edit(PIPELINE, "materialized: lance", "materialized: table")
+    assert built.outcomes()["vectors"] == "built"
+    built.edit("sql/vectors.sql", "[words, 1]", "[words, 7]")
+    built.edit(PIPELINE, "materialized: table", "materialized: lance")
+    assert built.outcomes()["vectors"] == "built"
+    assert built.rows("select vector[2] from vectors limit 1") == [(7.0,)]
+    assert built.rows("select * from duckdb_tables() where table_name = 'vectors'") == []
+    assert built.rows("select documents from report") == [(3,)]
 
 
-def test_a_lance_version_that_was_removed_is_said_so(tiny):
+def test_a_lance_version_that_was_removed_is_said_so(built):
     import shutil
 
-    tiny.run()
-    shutil.rmtree(tiny.root / "data/warehouse/lance/vectors.lance/_versions")
-    tiny.write("sql/report.sql", "select * from {{ ref('vectors') }}")
-    error = failure(tiny, "report")
+    shutil.rmtree(built.root / "data/warehouse/lance/vectors.lance/_versions")
+    built.write("sql/report.sql", "select * from {{ ref('vectors') }}")
+    error = failure(built, "report")
     assert "vectors" in error.what
     assert "--full-refresh" in error.hint
-    assert tiny.run("vectors", "report", full_refresh=True).ok
+    assert built.run("vectors", "report", full_refresh=True).ok
 
 
 # Models.
@@ -647,9 +629,8 @@ def test_a_training_that_leaves_no_model_fails(tiny):
 # The place to work.
 
 
-def test_nothing_is_left_in_the_work_folder(tiny):
-    tiny.run()
-    assert [path for path in (tiny.root / "data/warehouse/work").rglob("*") if path.is_file()] == []
+def test_nothing_is_left_in_the_work_folder(built):
+    assert [path for path in (built.root / "data/warehouse/work").rglob("*") if path.is_file()] == []
 
 
 def test_what_a_failed_transform_kept_is_there_when_it_runs_again(mine):
@@ -678,6 +659,5 @@ def test_what_a_failed_transform_kept_is_gone_when_its_input_changed(mine):
     assert failure(tiny)
 
 
-def test_compiled_sql_is_kept_where_people_read_it(tiny):
-    tiny.run()
-    assert ">= 2" in (tiny.root / "target/compiled/long_documents.sql").read_text()
+def test_compiled_sql_is_kept_where_people_read_it(built):
+    assert ">= 2" in (built.root / "target/compiled/long_documents.sql").read_text()

@@ -122,7 +122,7 @@ def test_a_weight_without_a_place_and_a_parameter_without_a_weight_are_refused(t
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="not a quantized BERT cross-encoder"):
-        dequantize(bundled_folder("bge-small-en") / "model.onnx", tmp_path)
+        dequantize(bundled_folder("reranker_en").parent / "bge_small_en" / "model.onnx", tmp_path)
     (tmp_path / "text.onnx").write_bytes(gzip.compress(b"no graph"))
     for name in ("text.onnx", "absent.onnx"):
         with pytest.raises(ModelError, match="cannot be read"):

@@ -17,7 +17,8 @@ ROWS = st.lists(
             "words": st.none() | st.lists(st.none() | st.sampled_from(["a", "", "a, b", "NULL"]), max_size=3),
             "nested": st.none() | st.lists(st.none() | st.lists(st.integers(0, 2), max_size=2), max_size=2),
             "vector": st.none() | st.tuples(*[st.none() | st.sampled_from([0.0, 1.0])] * 2).map(list),
-            "pair": st.none() | st.fixed_dictionaries({"a": st.none() | st.integers(0, 1), "b": st.none() | st.text("x", max_size=1)}),
+            "pair": st.none()
+            | st.fixed_dictionaries({"a": st.none() | st.integers(0, 1), "b": st.none() | st.text("x", max_size=1)}),
         }
     ),
     max_size=5,

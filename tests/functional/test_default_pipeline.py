@@ -1,0 +1,143 @@
+"""The whole default pipeline on small real text, through the command line: run, run again, change a threshold."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hnm.api import Project
+
+HNM = Path(sys.executable).with_name("hnm")
+SMALL = {"training_groups": 24, "evaluation_queries": 12, "evaluation_depth": 10}
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+
+
+def hnm(folder: Path, *arguments: str, expect: int = 0) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [str(HNM), *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "COLUMNS": "120"},
+        check=False,
+    )
+    assert done.returncode == expect, done.stdout + done.stderr
+    return done
+
+
+def shrink(folder: Path) -> None:
+    """Less of everything: what is tested is that the stages fit together."""
+    project = folder / "project.yml"
+    lines = project.read_text().splitlines()
+    for name, value in SMALL.items():
+        lines = [f"  {name}: {value}" if line.strip().startswith(f"{name}:") else line for line in lines]
+    project.write_text("\n".join(lines) + "\n")
+
+
+def outcomes(folder: Path, *arguments: str) -> dict[str, str]:
+    told = json.loads(hnm(folder, "run", "--json", *arguments).stdout)
+    return {stage["stage"]: stage["outcome"] for stage in told["stages"]}
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example over the API reference of one package alone, built."""
+    folder = tmp_path_factory.mktemp("example") / "small"
+    hnm(folder.parent, "init", str(folder))
+    shrink(folder)
+    sources = folder / "pipelines" / "sources.yml"
+    sources.write_text(
+        sources.read_text().replace("format: api_reference", "format: api_reference\n    options: {packages: [numpy]}")
+    )
+    hnm(folder, "run")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def judged(example: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same collection as a BEIR folder without clicks, in a project of its own, built."""
+    folder = tmp_path_factory.mktemp("judged")
+    hnm(example, "export", "beir", str(folder / "collection"))
+    hnm(folder, "init", "mine", "--source", f"beir:{folder / 'collection'}")
+    shrink(folder / "mine")
+    hnm(folder / "mine", "run")
+    return folder / "mine"
+
+
+def test_second_run_does_nothing(example: Path) -> None:
+    assert set(outcomes(example).values()) == {"fresh"}
+
+
+def test_threshold_reruns_only_what_is_below(example: Path) -> None:
+    project = example / "project.yml"
+    before = project.read_text()
+    project.write_text(before.replace("share: 0.95", "share: 0.90"))
+    plan = json.loads(hnm(example, "plan", "--json").stdout)
+    stale = {entry["stage"] for entry in plan if entry["status"] != "fresh"}
+    project.write_text(before)
+    assert "negatives" in stale and "triplets" in stale
+    assert not [name for name in stale if name.startswith(("embeddings", "candidates", "ensemble", "collection"))]
+
+
+def test_negatives_keep_what_they_promise(example: Path) -> None:
+    project = Project.load(example)
+    kept = project.query(
+        """select strategy, count(*) as n, bool_and(condition_1 and condition_2) as both,
+                  bool_and(query_id in (select query_id from queries where split <> 'test')) as trained
+           from negatives where exclusion_reason is null group by strategy"""
+    ).to_pylist()
+    by_name = {row["strategy"]: row for row in kept}
+    assert by_name["paper"]["both"] and by_name["random"]["n"] > 0
+    assert all(row["trained"] for row in kept)
+    conflicts = project.query("select sum(label_conflicts) as n from negative_quality").to_pylist()
+    assert conflicts[0]["n"] == 0
+
+
+def test_evaluation_compares_all_systems_on_the_same_queries(example: Path) -> None:
+    rows = Project.load(example).query("select model, measure, queries, value from evaluations where baseline is null")
+    found = rows.to_pylist()
+    assert {row["model"] for row in found} == {"bm25", "start", "random", "hard"}
+    assert {row["queries"] for row in found} == {12}
+    assert all(0 <= row["value"] <= 1 for row in found)
+
+
+def test_reranking_adds_nothing_to_the_first_stage(example: Path) -> None:
+    added = Project.load(example).query("select * from reranked_hard anti join first_stage using (query_id, doc_id)")
+    assert added.num_rows == 0
+
+
+def test_trained_model_loads_elsewhere(example: Path) -> None:
+    from sentence_transformers import CrossEncoder
+
+    project = Project.load(example)
+    model = CrossEncoder(str(project.warehouse.model_path(project.state()["reranker_hard"])))
+    close, far = model.predict(
+        [("sum of array elements", "sum: add the elements of an array"), ("sum", "file not found")]
+    )
+    assert close > far
+
+
+def test_judgments_stand_in_for_clicks(judged: Path) -> None:
+    origins = Project.load(judged).query("select distinct origin from positives").to_pylist()
+    assert origins == [{"origin": "judgments"}]
+    assert set(outcomes(judged).values()) == {"fresh"}
+
+
+def test_click_log_is_used_when_there_is_one(example: Path, judged: Path, tmp_path: Path) -> None:
+    log = tmp_path / "clicks.parquet"
+    hnm(example, "query", "select * from impressions", "--format", "parquet", "--output", str(log))
+    collection = Path(Project.load(judged).manifest.nodes["collection.corpus"].work.params.path)
+    hnm(tmp_path, "init", "logged", "--source", f"beir:{collection}", "--clicks", str(log))
+    shrink(tmp_path / "logged")
+    hnm(tmp_path / "logged", "run", "--select", "+positives")
+    logged = Project.load(tmp_path / "logged")
+    count = "select count(*) as n, count(distinct session_id) as sessions from impressions"
+    assert logged.query(count).to_pylist() == Project.load(example).query(count).to_pylist()
+    assert logged.query("select distinct origin from positives").to_pylist()[0]["origin"].startswith("clicks")
+    raw = Project.load(example).query("select session_id from impressions limit 1").to_pylist()[0]["session_id"]
+    hashed = logged.query("select count(*) as n from impressions where session_id = ?", [raw]).to_pylist()
+    assert hashed == [{"n": 0}]
