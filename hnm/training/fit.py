@@ -24,8 +24,8 @@ from hnm.models.quiet import quiet_libraries
 from hnm.training.examples import Examples, LossName
 
 PLAIN_ATTENTION_TOKENS = 128
-"""Up to this length, plain attention trains 1.4 times as fast as the fused kernel under bf16 on a processor, because the
-kernel's backward pass is slow; from twice this length on, it is slower and takes more memory."""
+"""Up to this length, plain attention trains 1.4 times as fast as the fused kernel under bf16 on a processor, because
+the kernel's backward pass is slow; from twice this length on, it is slower and takes more memory."""
 
 _STATE = "trainer_state.json"
 
