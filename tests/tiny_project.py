@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hnm.api import Project
     from hnm.engine.run import RunResult, StageResult
+    from hnm.errors import ProjectError
 
 HNM = Path(sys.executable).with_name("hnm")
 
@@ -135,6 +136,21 @@ class TinyProject:
         """Run one stage; its result."""
         (result,) = self.run(*select).results
         return result
+
+    def refused(self, **load: Any) -> "ProjectError":
+        """The error of a project that must not load."""
+        import pytest
+
+        from hnm.errors import ProjectError
+
+        with pytest.raises(ProjectError) as caught:
+            self.load(**load)
+        return caught.value
+
+    def failure(self, *select: str) -> Any:
+        """Run; the error of the one stage that fails."""
+        (failed,) = [result for result in self.run(*select).results if result.outcome == "failed"]
+        return failed.error
 
     def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         return [tuple(row.values()) for row in self.load().query(sql, values).to_pylist()]

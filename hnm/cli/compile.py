@@ -37,11 +37,11 @@ def compile_(
     Example: `hnm compile negatives`
     """
     from hnm.api import Project
-    from hnm.cli.console import stderr
 
     loaded = Project.load(project, target, parse_vars(variables))
     written = loaded.write_compiled()
     if stage is None:
-        stderr().print(f"wrote {len(written)} files to {written[0].parent if written else 'target/compiled'}")
+        folder = written[0].parent if written else "target/compiled"
+        typer.echo(f"wrote {len(written)} files to {folder}", err=True)
     else:
         typer.echo(loaded.compiled(stage))

@@ -16,6 +16,8 @@ def debug(project: ProjectOption = Path(), target: TargetOption = None) -> None:
 
     Example: `hnm debug`
     """
+    from rich.markup import escape
+
     from hnm.cli.console import stdout
     from hnm.diagnosis import diagnose
 
@@ -23,7 +25,7 @@ def debug(project: ProjectOption = Path(), target: TargetOption = None) -> None:
     findings = [("python", f"{platform.python_version()} at {sys.prefix}", True), *diagnose(project, target)]
     for name, finding, ok in findings:
         mark = "[green]ok[/green] " if ok else "[red]no[/red] "
-        console.print(mark, f"[bold]{name:<22}[/bold]", finding, soft_wrap=True)
+        console.print(mark, f"[bold]{name:<22}[/bold]", escape(finding), soft_wrap=True)
     if not all(ok for _, _, ok in findings):
         raise typer.Exit(1)
 
@@ -39,19 +41,19 @@ def clean(
     Example: `hnm clean`
     """
     from hnm.api import Project
-    from hnm.cli.console import stderr
     from hnm.warehouse.lock import run_lock
 
-    manifest = Project.load(project, target).manifest
+    loaded = Project.load(project, target)
+    manifest = loaded.manifest
     folders = [folder for folder in [manifest.root / "target"] if folder.exists()]
     if everything and manifest.warehouse.exists():
         if not yes:
             typer.confirm(f"Remove everything built in {manifest.warehouse}?", abort=True, err=True)
         with run_lock(manifest.warehouse, "hnm clean --all"):
-            shutil.rmtree(manifest.warehouse)
-        stderr().print(f"removed {manifest.warehouse}")
+            loaded.warehouse.clear()
+        typer.echo(f"removed what was built in {manifest.warehouse}", err=True)
     for folder in folders:
         shutil.rmtree(folder)
-        stderr().print(f"removed {folder}")
+        typer.echo(f"removed {folder}", err=True)
     if not folders and not everything:
-        stderr().print("nothing to remove")
+        typer.echo("nothing to remove", err=True)

@@ -30,7 +30,6 @@ def export(
     Example: `hnm export run hard.trec --retriever hard`
     """
     from hnm.api import Project
-    from hnm.cli.console import stderr
     from hnm.export import export_beir, export_qrels, export_run
 
     loaded = Project.load(project, target)
@@ -40,4 +39,4 @@ def export(
         export_qrels(loaded, table or "judgments", output)
     else:
         export_run(loaded, table or "runs", retriever, output)
-    stderr().print(f"wrote {output}")
+    typer.echo(f"wrote {output}", err=True)

@@ -22,9 +22,7 @@ def init(
 
     Example: `hnm init ../mine --source beir:/data/medquad`
     """
-    from hnm.cli.console import stderr
     from hnm.project.init import init_project, parse_source
 
     made = init_project(folder, parse_source(source, clicks), name)
-    stderr().print(f"wrote {made}")
-    stderr().print(f"next: cd {folder} && hnm run", soft_wrap=True)
+    typer.echo(f"wrote {made}\nnext: cd {folder} && hnm run", err=True)

@@ -1,6 +1,5 @@
 """The command line: a thin layer over `hnm.api`. Exit codes are decided here and nowhere else."""
 
-import os
 import sys
 from typing import Annotated
 
@@ -9,7 +8,8 @@ import typer
 import hnm
 from hnm.cli import compile as compile_command
 from hnm.cli import debug, diff, export, gc, init, listing, query, retry, run, show, summary, test
-from hnm.cli.console import show_error, stderr
+from hnm.cli.console import INTERRUPTED, show_error, stderr
+from hnm.cli.interrupt import end_soon_on_interrupt
 from hnm.errors import HnmError
 
 SUCCESS, FAILURE, WRONG_USAGE = 0, 1, 2
@@ -59,6 +59,7 @@ def _root(
 
 def main() -> None:
     """The console script. 0 success; 1 a failure that hnm understands; 2 wrong usage or an unhandled error."""
+    end_soon_on_interrupt()
     sys.exit(_run())
 
 
@@ -76,10 +77,6 @@ def _run() -> int:
         return WRONG_USAGE
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted()
-    except BrokenPipeError:
-        # The reader of stdout has gone (as in `hnm query … | head`): point it elsewhere so that exit is quiet.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return SUCCESS
     except Exception:  # whatever was not foreseen is a bug of hnm: say so, with all that is needed to mend it
         stderr().print_exception(show_locals=False)
         stderr().print("[bold red]this is a bug in hnm[/bold red]: please report it with the lines above")
@@ -90,7 +87,7 @@ def _run() -> int:
 
 
 def _interrupted() -> int:
-    stderr().print("\n[bold]interrupted[/bold]: what was published stays; `hnm run` goes on from there")
+    stderr().print(f"\n{INTERRUPTED}", style="bold")
     return FAILURE
 
 

@@ -64,7 +64,7 @@ def parse_vars(text: str | None) -> dict[str, Any]:
         return {}
     try:
         found = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         found = error
     if not isinstance(found, dict):
         raise ProjectError(

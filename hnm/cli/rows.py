@@ -1,10 +1,12 @@
 """Write rows for people (a table) or programs (CSV, JSON lines, Parquet)."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from math import isfinite
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -46,8 +48,12 @@ def write_rows(rows: "pa.RecordBatchReader", form: Format, output: Path | None, 
 @contextmanager
 def _sink(output: Path | None) -> Iterator[IO[bytes]]:
     if output is None:
-        yield sys.stdout.buffer
-        sys.stdout.flush()
+        try:
+            yield sys.stdout.buffer
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # The reader has gone (as in `hnm query … | head`): point stdout elsewhere so that the exit is quiet.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
     partial = output.with_name(output.name + ".partial")
     try:
@@ -75,7 +81,7 @@ def _csv(rows: "pa.RecordBatchReader", sink: IO[bytes]) -> None:
 def _json(rows: "pa.RecordBatchReader", sink: IO[bytes]) -> None:
     for batch in rows:
         for row in batch.to_pylist():
-            sink.write(json.dumps(row, ensure_ascii=False, default=str).encode() + b"\n")
+            sink.write(_as_json(row).encode() + b"\n")
 
 
 def _parquet(rows: "pa.RecordBatchReader", sink: IO[bytes]) -> None:
@@ -91,7 +97,20 @@ _WRITERS = {Format.csv: _csv, Format.json: _json, Format.parquet: _parquet}
 
 def _plain(column: "pa.Array") -> list[Any]:
     """Values for CSV: nested ones as JSON."""
-    return [json.dumps(value, default=str) if isinstance(value, list | dict) else value for value in column.to_pylist()]
+    return [_as_json(value) if isinstance(value, list | dict) else value for value in column.to_pylist()]
+
+
+def _as_json(value: Any) -> str:
+    return json.dumps(_without_nan(value), ensure_ascii=False, default=str)
+
+
+def _without_nan(value: Any) -> Any:
+    """JSON has no word for NaN and infinity: null stands for them."""
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def _table(rows: "pa.RecordBatchReader", limit: int) -> None:

@@ -183,8 +183,10 @@ def _folder(warehouse: Warehouse, kind: str, stage: str, what: str, path: Path) 
 
 def _listed(found: OldVersions) -> str:
     count = len(found.versions)
+    if not count:
+        return "leftovers of writes that were killed"
     shown = ", ".join(str(version) for version in found.versions[:5]) + (", …" if count > 5 else "")
-    return f"{count} versions: {shown}" if count else "leftovers of writes that were killed"
+    return f"version {shown}" if count == 1 else f"{count} versions: {shown}"
 
 
 def _tables(connection: "duckdb.DuckDBPyConnection", schema: str) -> list[str]:

@@ -57,6 +57,6 @@ class Job:
 
     @property
     def previous(self) -> Materialization | None:
-        """The last output, if it may be reused row by row: nothing but inputs changed since, and no refresh is wanted."""
+        """The last output, if it may be reused row by row: only inputs changed since, and no refresh is wanted."""
         old = None if self.full_refresh else self.state.get(self.node.name)
         return old if old and without_inputs(old.components) == self.own_components else None

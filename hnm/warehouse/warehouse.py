@@ -1,5 +1,6 @@
 """Where a target's tables, Lance datasets and models are, and what state they are in."""
 
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -68,6 +69,15 @@ class Warehouse:
                 if name.lower() in wanted and done.materialized == "lance":
                     connection.register(name, self.lance_dataset(done))
             yield connection
+
+    def clear(self) -> None:
+        """Remove all that was built. Files of others that lie in the folder stay. Hold the run's lock."""
+        for name in ("hnm.duckdb", "hnm.duckdb.wal", "hnm.duckdb.new", "run.lock", "run.lock.json"):
+            (self.folder / name).unlink(missing_ok=True)
+        for name in ("lance", "models", "work"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        if not any(self.folder.iterdir()):
+            self.folder.rmdir()
 
     def _path(self, done: Materialization) -> Path:
         return self.folder / str(done.location)

@@ -20,15 +20,10 @@ ROWS = [
 ]
 EDITS = [
     ROWS,
-    [*ROWS, "(null, 7, ['new'])"],
-    [*ROWS, "('x', null, ['new'])"],
-    [*ROWS, "('z', 9, ['new'])"],
+    [*ROWS, "(null, 7, ['new'])", "('z', 9, ['new'])"],
     ROWS[2:],
-    ROWS[:4] + ROWS[5:],
     [row.replace("['p']", "['P']") for row in ROWS],
-    ROWS,
-    [row.replace("[]", "null") for row in ROWS],
-    [row.replace("['s', null]", "['s']") for row in ROWS],
+    [row.replace("[]", "null").replace("['s', null]", "['s']") for row in ROWS],
     [*ROWS, *ROWS[:2]],
 ]
 

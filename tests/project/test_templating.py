@@ -54,8 +54,8 @@ def test_a_plain_text_reads_nothing():
 def test_refs_sources_vars_and_environment_are_noted(monkeypatch):
     monkeypatch.setenv("HNM_TEST_A", "from outside")
     made, read = sql(
-        "select {{ var('k') }}, '{{ env_var('HNM_TEST_A') }}' from {{ ref('b') }}, {{ source('s', 't') }}, {{ ref('a') }},"
-        " {{ ref('b') }} {% if false %}{{ ref('never') }}{{ var('never') }}{% endif %}",
+        "select {{ var('k') }}, '{{ env_var('HNM_TEST_A') }}' from {{ ref('b') }}, {{ source('s', 't') }}, "
+        "{{ ref('a') }}, {{ ref('b') }} {% if false %}{{ ref('never') }}{{ var('never') }}{% endif %}",
         k=5,
         other=6,
     )

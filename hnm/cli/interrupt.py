@@ -1,0 +1,34 @@
+"""Ctrl-C ends a command soon, in order where that is possible."""
+
+import os
+import signal
+import sys
+import threading
+from types import FrameType
+
+from hnm.cli.console import INTERRUPTED
+
+PATIENCE_SECONDS = 1.0
+
+
+def end_soon_on_interrupt() -> None:
+    """Let the first Ctrl-C raise KeyboardInterrupt, as ever, and end the process soon after in any case.
+
+    Native code does not always let go: a DuckDB query may go on for as long as it takes. A second Ctrl-C ends the
+    process at once. Both are safe: what was published stays, and the next run removes or takes up what was not.
+    """
+    signal.signal(signal.SIGINT, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    timer = threading.Timer(PATIENCE_SECONDS, _give_up)
+    timer.daemon = True
+    timer.start()
+    raise KeyboardInterrupt
+
+
+def _give_up() -> None:
+    sys.stderr.write(f"\n{INTERRUPTED}\n")
+    sys.stderr.flush()
+    os._exit(1)

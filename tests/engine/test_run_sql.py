@@ -1,0 +1,59 @@
+"""SQL stages: what they may be, and where their errors are."""
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("sql", "line", "words"),
+    [
+        ("select 1 as x,\n  nope\nfrom range(3)", 2, "nope"),
+        ("{{ config(tags=['x']) }}\n\n\nselect 1 as x,\n  nope\nfrom range(3)", 5, "nope"),
+        ("{% set a = 1 %}\n{% set b = 2 %}\nselect\n  'x'::integer as x", 4, "Could not convert"),
+        ("select 1\n\nfrm x", 3, "syntax error"),
+        ("select x from (\n  select 1 as y\n)", 1, "x"),
+        ("selec 1", 1, "syntax error"),
+        ("select 1 as x,\n  'oops", 2, "unterminated"),
+        ("-- why\n\nselect a,\nb from range(3)", 3, "a"),
+    ],
+)
+def test_an_error_in_sql_names_the_line_of_the_compiled_file(tiny, sql, line, words):
+    tiny.stages("stages: [{name: report}]", report=sql)
+    error = tiny.failure()
+    assert words in str(error)
+    assert error.where.path == tiny.root / "target/compiled/report.sql"
+    assert error.where.line == line
+
+
+@pytest.mark.parametrize(
+    ("sql", "why"),
+    [
+        ("select 1 as x; select 2 as x", "2 statements"),
+        ("", "0 statements"),
+        ("-- nothing", "0 statements"),
+        ("create table x as select 1 as y", "another statement"),
+        ("drop table documents", "another statement"),
+        ("insert into documents values ('x', 'y')", "another statement"),
+        ("attach 'x.duckdb'", "another statement"),
+        ("copy (select 1) to 'x.csv'", "another statement"),
+    ],
+)
+def test_a_sql_stage_is_one_select(tiny, sql, why):
+    tiny.stages("stages: [{name: report}]", report=sql)
+    error = tiny.failure()
+    assert "is one SELECT" in error.what
+    assert why in error.why
+    assert error.where.path == tiny.root / "sql/report.sql"
+    assert not (tiny.root / "x.csv").exists()
+
+
+@pytest.mark.parametrize("end", [";", ";\n", " ; -- done\n", "\n-- done; really", ";;"])
+def test_a_semicolon_and_comments_may_end_it(tiny, end):
+    tiny.stages("stages: [{name: report}]", report="select ';' as x" + end)
+    assert tiny.run().ok
+    assert tiny.rows("select * from report") == [(";",)]
+
+
+def test_forms_of_select_that_duckdb_knows(tiny):
+    for sql in ("from range(3) select range", "values (1)", "with a as (select 1 as x) table a"):
+        tiny.stages("stages: [{name: report}]", report=sql)
+        assert tiny.run().ok, sql
