@@ -1,5 +1,6 @@
 """Write a new project: the same pipelines and SQL as the example's, over somebody else's data."""
 
+import json
 import re
 import shutil
 from dataclasses import dataclass
@@ -31,9 +32,7 @@ _LOG_STAGES: list[dict[str, Any]] = [
         "columns": [
             {
                 "name": "problem",
-                "tests": [
-                    {"accepted_values": {"values": ["query_left_out", "document_left_out"], "severity": "warn"}}
-                ],
+                "tests": [{"accepted_values": {"values": ["query_left_out", "document_left_out"], "severity": "warn"}}],
             }
         ],
     },
@@ -58,6 +57,8 @@ def parse_source(text: str | None, clicks: Path | None) -> SourceSpec:
             where=Location(Path("--source")),
             hint=nearest(kind, SOURCE_KINDS) or "beir:PATH, files:PATH or api_reference",
         )
+    if clicks and not path:
+        raise ProjectError("--clicks is a log over a collection", hint="name the collection too: --source beir:PATH")
     if (kind != "api_reference") != bool(path):
         raise ProjectError(f"--source {kind} {'takes no' if path else 'needs a'} path", hint="for example beir:PATH")
     for wanted in (Path(path) if path else None, clicks):
@@ -80,6 +81,8 @@ def init_project(folder: Path, source: SourceSpec, name: str | None = None) -> P
     name = name or re.sub(r"\W+", "_", folder.resolve().name).strip("_") or "project"
     if not re.match(NAME, name):
         raise ProjectError(f"{name!r} is no project name", hint="letters, digits and _; give one with --name")
+    if folder.is_file():
+        raise ProjectError(f"{folder} is a file", where=Location(folder), hint="name a folder, new or empty")
     taken = [entry for entry in (PROJECT_FILE, "pipelines", "sql") if (folder / entry).exists()]
     if taken:
         raise ProjectError(
@@ -96,7 +99,8 @@ def init_project(folder: Path, source: SourceSpec, name: str | None = None) -> P
     with_clicks = source.kind == "api_reference" or bool(clicks)
     text = _project_text((example / PROJECT_FILE).read_text(encoding="utf-8"), name, source, with_clicks)
     (folder / PROJECT_FILE).write_text(text, encoding="utf-8")
-    (folder / ".gitignore").write_text(_IGNORED)
+    with (folder / ".gitignore").open("a", encoding="utf-8") as ignored:
+        ignored.write(_IGNORED)
     return folder / PROJECT_FILE
 
 
@@ -104,8 +108,9 @@ def _project_text(example: str, name: str, source: SourceSpec, with_clicks: bool
     """The example's project.yml under another name; its comments stay."""
     text = re.sub(r"^name: .*$", f"name: {name}", example, flags=re.MULTILINE)
     if source.path:
-        description = f"Hard negatives and a reranker for {source.path.name}"
-        text = re.sub(r"^description: .*$", f"description: {description}", text, flags=re.MULTILINE)
+        # JSON's quotes are YAML's too: a folder may be called `a: b`.
+        description = json.dumps(f"Hard negatives and a reranker for {source.path.name}", ensure_ascii=False)
+        text = re.sub(r"^description: .*$", lambda _: f"description: {description}", text, flags=re.MULTILINE)
     origin = "clicks" if with_clicks else "judgments"
     return re.sub(r"^(  positives_from:) \w+", rf"\1 {origin}", text, flags=re.MULTILINE)
 
