@@ -114,7 +114,7 @@ class RunView:
         line.truncate(self.console.width, overflow="ellipsis")
         self.console.print(line)
         if result.quarantined:
-            self._indented(f"{result.quarantined:,} rows set aside: see `_hnm.quarantine`", "yellow")
+            self._indented(f"set aside {result.quarantined:,} malformed: see `_hnm.quarantine`", "yellow")
         for warning in result.warnings:
             self._indented(f"warning: {warning}", "yellow")
 

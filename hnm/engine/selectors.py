@@ -89,7 +89,10 @@ class _Selection:
     """Named selectors that are being read, to find those that contain themselves."""
 
     def names(self, chosen: Iterable[str], excluded: Iterable[str]) -> set[str]:
-        words = [word for text in chosen for word in text.split()]
+        texts = tuple(chosen)
+        words = [word for text in texts for word in text.split()]
+        if texts and not words:  # as of an unset variable of the shell: it must not mean everything
+            raise SelectorError("the selector is empty", hint="leave out `--select` to select all")
         names = set().union(*(self._intersection(word) for word in words)) if words else set(self.nodes)
         return names.difference(*(self._intersection(word) for text in excluded for word in text.split()))
 

@@ -114,6 +114,14 @@ def test_what_cannot_be_read_or_matches_nothing(project, word, what, hint, where
     assert hint is None or hint in str(caught.value.hint)
 
 
+@pytest.mark.parametrize("chosen", [[""], [" "], ["", "  "]])
+def test_an_empty_selector_is_not_everything(project, chosen):
+    with pytest.raises(SelectorError, match="is empty"):
+        project.select(chosen)
+    assert project.select([*chosen, "report"]) == ("report",)
+    assert project.select([], chosen) == ALL
+
+
 def reach(edges, start, steps):
     """All that is reached from `start` in at most so many steps (None for any number)."""
     found, level = {start}, {start}

@@ -1,0 +1,158 @@
+"""New projects: what is written, and what is left alone."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from tiny_project import HNM, environment
+
+from hnm.api import Project
+from hnm.errors import HnmError, ProjectError, SourceError
+from hnm.project.init import init_project, parse_source
+
+LOG = "session_id,query_id,doc_id,position,clicked\ns,q1,d1,1,true\n"
+
+
+@pytest.fixture
+def collection(tmp_path):
+    """A folder in BEIR's form."""
+    folder = tmp_path / "collection"
+    (folder / "qrels").mkdir(parents=True)
+    (folder / "corpus.jsonl").write_text(json.dumps({"_id": "d1", "title": "t", "text": "x"}) + "\n")
+    (folder / "queries.jsonl").write_text(json.dumps({"_id": "q1", "text": "x"}) + "\n")
+    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq1\td1\t1\n")
+    return folder
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A folder of CSV files."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+    (folder / "corpus.csv").write_text("doc_id,title,text\nd1,t,x\n")
+    (folder / "queries.csv").write_text("query_id,text\nq1,x\n")
+    (folder / "judgments.csv").write_text("query_id,doc_id,grade\nq1,d1,1\n")
+    return folder
+
+
+def made(folder, source=None, clicks=None, name=None):
+    path = init_project(folder, parse_source(source, clicks), name)
+    assert path == folder / "project.yml"
+    return Project.load(folder)
+
+
+def test_without_a_source_it_is_the_example(tmp_path):
+    project = made(tmp_path / "mine")
+    assert project.manifest.config.name == "mine"
+    assert project.manifest.config.vars["positives_from"] == "clicks"
+    example = Path(__file__).parents[2]
+    for path in (example / "pipelines").rglob("*.yml"):
+        assert (tmp_path / "mine" / path.relative_to(example)).read_text() == path.read_text()
+
+
+def test_a_beir_folder_gives_positives_from_judgments(tmp_path, collection):
+    project = made(tmp_path / "mine", f"beir:{collection}")
+    assert project.manifest.config.vars["positives_from"] == "judgments"
+    assert {"collection.corpus", "collection.queries", "collection.judgments"} <= project.manifest.nodes.keys()
+    assert "click_evidence" not in project.manifest.nodes
+    assert project.plan(["+corpus"]).entries
+
+
+@pytest.mark.parametrize("name", ["log.csv", "log.csv.gz", "log.tsv", "log.jsonl", "log.parquet"])
+def test_a_click_log_gives_positives_from_clicks(tmp_path, collection, name):
+    (tmp_path / name).write_text(LOG)
+    project = made(tmp_path / "mine", f"beir:{collection}", tmp_path / name)
+    assert project.manifest.config.vars["positives_from"] == "clicks"
+    assert {"clicks.impressions", "impressions", "click_evidence"} <= project.manifest.nodes.keys()
+
+
+def test_a_folder_of_files(tmp_path, files):
+    assert "clicks.impressions" not in made(tmp_path / "one", f"files:{files}").manifest.nodes
+    (files / "impressions.csv").write_text(LOG)
+    assert "clicks.impressions" in made(tmp_path / "two", f"files:{files}").manifest.nodes
+
+
+@pytest.mark.parametrize("odd", ["a: b", "with 'quotes' and \"more\"", "back\\1slash", "# hash", "ünï [x]"])
+def test_odd_names_of_folders(tmp_path, collection, odd):
+    place = collection.rename(tmp_path / odd)
+    project = made(tmp_path / "mine", f"beir:{place}")
+    assert odd in project.manifest.config.description
+    declared = yaml.safe_load((tmp_path / "mine/pipelines/sources.yml").read_text(encoding="utf-8"))
+    assert declared["sources"][0]["options"]["path"] == str(place)
+    assert project.plan(["collection.corpus"]).entries
+
+
+@pytest.mark.parametrize(
+    ("folder", "name", "expected"),
+    [("my-data set", None, "my_data_set"), ("mine", "other", "other"), ("---", None, "project")],
+)
+def test_the_name_of_the_project(tmp_path, folder, name, expected):
+    assert made(tmp_path / folder, name=name).manifest.config.name == expected
+
+
+def test_what_stands_in_the_folder_stays(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / ".gitignore").write_text("*.log\n")
+    (tmp_path / "mine" / "notes.txt").write_text("keep")
+    made(tmp_path / "mine")
+    assert (tmp_path / "mine" / ".gitignore").read_text().startswith("*.log\n")
+    assert "data/warehouse/" in (tmp_path / "mine" / ".gitignore").read_text()
+    assert (tmp_path / "mine" / "notes.txt").read_text() == "keep"
+
+
+@pytest.mark.parametrize("taken", ["project.yml", "pipelines", "sql"])
+def test_a_folder_that_is_taken_is_refused(tmp_path, taken):
+    (tmp_path / "mine" / taken).mkdir(parents=True)
+    with pytest.raises(ProjectError, match=f"already holds {taken}"):
+        made(tmp_path / "mine")
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == [taken]
+
+
+@pytest.mark.parametrize(
+    ("source", "kind", "words"),
+    [
+        ("bier:x", ProjectError, "'bier'"),
+        ("beir", ProjectError, "needs a path"),
+        ("beir:", ProjectError, "needs a path"),
+        ("api_reference:x", ProjectError, "takes no path"),
+        ("beir:/no/such/place", SourceError, "does not exist"),
+        ("files:EMPTY", SourceError, "no file for corpus, queries, judgments"),
+    ],
+)
+def test_sources_that_cannot_be(tmp_path, source, kind, words):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(kind, match=words):
+        made(tmp_path / "mine", source.replace("EMPTY", str(tmp_path / "empty")))
+    assert not (tmp_path / "mine").exists()
+
+
+def test_a_file_where_the_folder_should_be(tmp_path):
+    (tmp_path / "mine").write_text("")
+    with pytest.raises(ProjectError, match="is a file"):
+        made(tmp_path / "mine")
+
+
+def test_clicks_belong_to_a_collection(tmp_path):
+    (tmp_path / "log.csv").write_text(LOG)
+    with pytest.raises(HnmError, match="--clicks"):
+        made(tmp_path / "mine", None, tmp_path / "log.csv")
+
+
+def test_a_name_that_is_none(tmp_path):
+    with pytest.raises(ProjectError, match="no project name"):
+        made(tmp_path / "mine", name="1 2")
+
+
+def test_the_command(tmp_path, collection):
+    run = subprocess.run(
+        [HNM, "init", "mine", "--source", f"beir:{collection}"],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert (run.returncode, run.stdout) == (0, "")
+    assert "next: cd mine && hnm run" in run.stderr
+    assert Project.load(tmp_path / "mine").manifest.config.name == "mine"
