@@ -52,10 +52,18 @@ SECTIONS = (
            from negative_quality order by strategy""",
     ),
     Section(
-        "Reranking",
+        "Reranking of test queries",
         ("evaluations",),
-        """select model, measure, value, ci_low, ci_high, baseline, difference, p_holm
-           from evaluations order by measure, model, baseline""",
+        """select model, any_value(queries) as queries,
+                  max(value) filter (measure = 'RR@3') as "RR@3", max(value) filter (measure = 'RR@10') as "RR@10",
+                  max(value) filter (measure = 'nDCG@10') as "nDCG@10", max(value) filter (measure = 'R@10') as "R@10"
+           from evaluations where baseline is null group by model order by "RR@10", model""",
+    ),
+    Section(
+        "Paired tests, RR@10",
+        ("evaluations",),
+        """select model, baseline, difference, p_holm
+           from evaluations where measure = 'RR@10' and baseline is not null order by baseline, model""",
     ),
 )
 
