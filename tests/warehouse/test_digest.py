@@ -1,5 +1,7 @@
 """The data version of a table: what changes it and what does not."""
 
+import json
+
 import duckdb
 import pyarrow as pa
 import pytest
@@ -56,7 +58,7 @@ def of(duck, sql, **options):
 
 def canonical(rows):
     """The rows as a sorted list of texts: two tables are equal exactly when these are."""
-    return sorted(repr(list(row.items())) for row in rows)
+    return sorted(json.dumps(row, sort_keys=True) for row in rows)
 
 
 @given(rows=ROWS, order=st.randoms())
