@@ -1,9 +1,7 @@
 """Look at what stands aside before it is published: contract, data tests, data version."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hnm.engine.build_sql import show
@@ -13,7 +11,7 @@ from hnm.engine.job import Job
 from hnm.engine.scratch import attach_warehouse, scratch, table_of
 from hnm.errors import DataTestError, StageError
 from hnm.project.manifest import Call
-from hnm.warehouse.digest import data_version, files_version, table_columns
+from hnm.warehouse.digest import data_version, file_sha256, files_version, table_columns
 from hnm.warehouse.failing_rows import keep_failing_rows
 
 if TYPE_CHECKING:
@@ -79,9 +77,4 @@ def _folder_version(job: Job) -> str:
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".md"]
     if not files:
         raise StageError(f"{job.node.name}: the transform left no model in {folder}")
-    return files_version([(str(path.relative_to(folder)), _sha256(path)) for path in files])
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return files_version([(str(path.relative_to(folder)), file_sha256(path)) for path in files])

@@ -1,6 +1,5 @@
 """Content digests of the files that sources read; a file whose size and time are as before is not read again."""
 
-import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from hnm.engine.fingerprint import Components
 from hnm.project.manifest import Call, Node
+from hnm.warehouse.digest import file_sha256
 
 FACT = "files"
 
@@ -29,14 +29,9 @@ def file_facts(node: Node, root: Path, known: Mapping[str, Any]) -> dict[str, di
         if old and (old["size"], old["mtime_ns"]) == (status.st_size, status.st_mtime_ns):
             facts[name] = old
         else:
-            facts[name] = {"size": status.st_size, "mtime_ns": status.st_mtime_ns, "sha256": _sha256(path)}
+            facts[name] = {"size": status.st_size, "mtime_ns": status.st_mtime_ns, "sha256": file_sha256(path)}
     return facts
 
 
 def file_components(facts: Mapping[str, Mapping[str, Any]]) -> Components:
     return {f"file {name}": str(fact["sha256"]) for name, fact in facts.items()}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

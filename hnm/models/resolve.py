@@ -138,7 +138,7 @@ def _snapshot(repository: str, revision: str | None) -> Path | str:
     from huggingface_hub import HfApi, snapshot_download
 
     # The base error of the HTTP library that the hub's client happens to use; imported there, not exported.
-    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
+    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # not in its __all__
 
     try:
         HfApi().model_info(repository, revision=revision, timeout=HUB_TIMEOUT_SECONDS)

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hnm.sqltext import quote
@@ -51,3 +52,9 @@ def row_content(types: Mapping[str, str], columns: Iterable[str]) -> str:
 def files_version(paths: list[tuple[str, str]]) -> str:
     """32 hex digits over (name, content digest) of files."""
     return hashlib.sha256(repr(sorted(paths)).encode()).hexdigest()[:32]
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's content, 64 hex digits; memory does not grow with the file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
