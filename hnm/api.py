@@ -81,7 +81,7 @@ class Project:
 
         given = self.manifest.settings
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return Settings(given.device, given.threads or cores, given.memory_limit, given.precision)
+        return Settings(given.device, given.cores or cores, given.memory_limit, given.precision)
 
     def node(self, name: str) -> Node:
         """The node of that name. Raises SelectorError with the nearest name."""

@@ -33,12 +33,28 @@ class SilentReporter:
         """Drop the message."""
 
 
+class NamingReporter:
+    """Puts the stage's name before everything, for stages that report at the same time."""
+
+    def __init__(self, inner: Reporter, stage: str) -> None:
+        self._inner = inner
+        self._stage = stage
+
+    def progress(self, description: str, total: int | None, unit: str) -> AbstractContextManager[Advance]:
+        """The inner reporter's progress bar."""
+        return self._inner.progress(f"{self._stage}: {description}", total, unit)
+
+    def note(self, message: str) -> None:
+        """The inner reporter's line."""
+        self._inner.note(f"{self._stage}: {message}")
+
+
 @dataclass(frozen=True)
 class Settings:
     """How much of the machine a stage may use. `memory_limit` is in DuckDB's notation, for example `2GB`."""
 
     device: str = "auto"
-    threads: int = 2
+    cores: int = 2
     memory_limit: str = "2GB"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
 

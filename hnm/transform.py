@@ -33,6 +33,8 @@ P = TypeVar("P", bound=Params)
 Scope = Literal["row", "key", "global"]
 """What an output row depends on: one input row, all input rows of one key, or all input rows."""
 
+Uses = Literal["share", "all"]
+
 Function = Callable[["Inputs", Any, "Context"], Iterator["pa.RecordBatch"]]
 
 
@@ -42,6 +44,9 @@ class Transform(Generic[P]):
 
     `inputs`: names that the stage must give; None when any names will do.
     `optional_inputs`: names that it may give.
+    `changes`: inputs whose changes since the last output it wants to know. When they can be told, the input
+    `changed_NAME` holds the unique key of every row that was inserted, changed or deleted, with `change` saying which.
+    `uses`: "all" cores when it spreads its work over `context.settings.cores` itself; no other stage runs beside it.
     `packages`: distributions whose versions enter the stage's fingerprint.
     `version_by`: output columns that stand for the content when values such as floats are not exactly repeatable;
     None means all columns.
@@ -54,7 +59,9 @@ class Transform(Generic[P]):
     params: type[P]
     inputs: tuple[str, ...] | None = ()
     optional_inputs: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
     scope: Scope = "global"
+    uses: Uses = "share"
     packages: tuple[str, ...] = ()
     version_by: tuple[str, ...] | None = None
     produces: Literal["table", "model"] = "table"
@@ -74,7 +81,9 @@ def transform(
     params: type[P],
     inputs: tuple[str, ...] | None = (),
     optional_inputs: tuple[str, ...] = (),
+    changes: tuple[str, ...] = (),
     scope: Scope = "global",
+    uses: Uses = "share",
     packages: tuple[str, ...] = (),
     version_by: tuple[str, ...] | None = None,
     produces: Literal["table", "model"] = "table",
@@ -89,7 +98,9 @@ def transform(
             params=params,
             inputs=inputs,
             optional_inputs=optional_inputs,
+            changes=changes,
             scope=scope,
+            uses=uses,
             packages=packages,
             version_by=version_by,
             produces=produces,

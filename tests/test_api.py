@@ -103,9 +103,9 @@ def test_queries_from_several_threads(built):
 
 
 def test_settings(tiny):
-    assert tiny.load().settings.threads == 1
-    tiny.edit("project.yml", "threads: 1", "threads: 0")
-    assert tiny.load().settings.threads >= 1
+    assert tiny.load().settings.cores == 1
+    tiny.edit("project.yml", "cores: 1", "cores: 0")
+    assert tiny.load().settings.cores >= 1
     assert tiny.load().settings.memory_limit == "500MB"
 
 

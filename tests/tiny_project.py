@@ -23,7 +23,7 @@ FILES = {
         targets:
           dev: {warehouse: data/warehouse}
           prod: {warehouse: data/prod, vars: {least: 3}}
-        settings: {threads: 1, memory_limit: 500MB}
+        settings: {cores: 1, memory_limit: 500MB}
     """,
     "pipelines/tiny.yml": """
         sources:

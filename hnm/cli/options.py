@@ -33,6 +33,9 @@ FullRefreshOption = Annotated[bool, typer.Option("--full-refresh", help="Build s
 FailFastOption = Annotated[
     bool, typer.Option("--fail-fast", "-x", help="Stop at the first failure; the rest is skipped.")
 ]
+ThreadsOption = Annotated[
+    int | None, typer.Option("--threads", min=1, help="Stages to build at the same time; else as in the settings.")
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show failures only.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, for programs.")]
 

@@ -13,6 +13,7 @@ from hnm.cli.options import (
     ProjectOption,
     QuietOption,
     TargetOption,
+    ThreadsOption,
     VarsOption,
     parse_vars,
 )
@@ -23,6 +24,7 @@ def retry(
         str | None, typer.Option("--run", help="The run to go on with, as the beginning of its id; else the last.")
     ] = None,
     fail_fast: FailFastOption = False,
+    threads: ThreadsOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     log_level: LogLevelOption = LogLevel.info,
@@ -49,5 +51,5 @@ def retry(
     elif not quiet and not as_json:
         stderr().print(f"going on with {begun}")
     if found.plan.entries or as_json:
-        invocation = Invocation(command("retry", found.full_refresh), fail_fast)
+        invocation = Invocation(command("retry", found.full_refresh), fail_fast, threads=threads)
         execute(loaded, found.plan, invocation, as_json, quiet, log_level)

@@ -19,6 +19,7 @@ from hnm.cli.options import (
     SelectorOption,
     StateRunOption,
     TargetOption,
+    ThreadsOption,
     VarsOption,
     chosen,
     parse_vars,
@@ -68,6 +69,7 @@ def run(
     state_run: StateRunOption = None,
     full_refresh: FullRefreshOption = False,
     fail_fast: FailFastOption = False,
+    threads: ThreadsOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     log_level: LogLevelOption = LogLevel.info,
@@ -84,7 +86,14 @@ def run(
 
     loaded = Project.load(project, target, parse_vars(variables))
     made = loaded.plan(chosen(select, selector), exclude or (), full_refresh, state_run)
-    execute(loaded, made, Invocation(command("run", full_refresh), fail_fast), as_json, quiet, log_level)
+    execute(
+        loaded,
+        made,
+        Invocation(command("run", full_refresh), fail_fast, threads=threads),
+        as_json,
+        quiet,
+        log_level,
+    )
 
 
 def execute(

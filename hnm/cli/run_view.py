@@ -17,7 +17,7 @@ from hnm.engine.plan import Entry, Plan
 from hnm.engine.run import RunResult, StageResult
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
     from hnm.api import Project
 
@@ -54,6 +54,7 @@ class RunView:
         self.quiet = quiet
         self.console: Console = stderr()
         self._progress: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
         self._name_width = 20
 
     def __enter__(self) -> "RunView":
@@ -94,12 +95,11 @@ class RunView:
 
     def started(self, entry: Entry, index: int, total: int) -> None:
         if self._progress and entry.status in ("run", "check"):
-            self._task = self._progress.add_task(escape(entry.node.name), total=None, rate="")
+            self._tasks[entry.node.name] = self._progress.add_task(escape(entry.node.name), total=None, rate="")
 
     def finished(self, result: StageResult, index: int, total: int) -> None:
-        if self._progress:
-            for task in self._progress.task_ids:
-                self._progress.remove_task(task)
+        if self._progress and result.name in self._tasks:
+            self._progress.remove_task(self._tasks.pop(result.name))
         if self.quiet:
             return
         rows = f"{result.row_count:,} rows" if result.row_count is not None else ""
@@ -148,8 +148,7 @@ class RunView:
         try:
             yield advance
         finally:
-            if task in bars.task_ids:
-                bars.remove_task(task)
+            bars.remove_task(task)
 
     def _lines(self, description: str, total: int | None, unit: str) -> Iterator[Advance]:
         began = said = time.monotonic()

@@ -22,6 +22,7 @@ from hnm.cli.options import (
     SelectorOption,
     StateRunOption,
     TargetOption,
+    ThreadsOption,
     VarsOption,
     chosen,
     parse_vars,
@@ -79,6 +80,7 @@ def build(
     state_run: StateRunOption = None,
     full_refresh: FullRefreshOption = False,
     fail_fast: FailFastOption = False,
+    threads: ThreadsOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     log_level: LogLevelOption = LogLevel.info,
@@ -96,7 +98,7 @@ def build(
 
     loaded = Project.load(project, target, parse_vars(variables))
     made = loaded.plan(chosen(select, selector), exclude or (), full_refresh, state_run)
-    invocation = Invocation(command("build", full_refresh), fail_fast, unit_tests=True)
+    invocation = Invocation(command("build", full_refresh), fail_fast, True, threads)
     execute(loaded, made, invocation, as_json, quiet, log_level)
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hnm.context import Context
+from hnm.engine.changes import changed_keys, is_remembered, tracked_inputs, untracked_change
 from hnm.engine.delta import Delta
 from hnm.engine.job import Job
-from hnm.engine.scratch import attach_warehouse, scratch, table_of
+from hnm.engine.scratch import scratch, table_of, warehouse_attached
 from hnm.errors import HnmError, Location, StageError
 from hnm.inputs import Inputs
 from hnm.project.manifest import Call
@@ -18,6 +19,7 @@ from hnm.transform import Transform
 from hnm.warehouse.database import is_interrupt
 
 if TYPE_CHECKING:
+    import duckdb
     import pyarrow as pa
 
 
@@ -67,24 +69,38 @@ def _inputs(job: Job, call: Call, delta: Delta | None) -> Iterator[Inputs]:
         names[PREVIOUS] = job.node.name
     copies = job.folder / "inputs.duckdb"
     with scratch(copies, job.settings, read={"delta": delta.file} if delta else {}) as connection:
-        attach_warehouse(connection, job)
         registered: dict[str, Any] = {}
         models: dict[str, Path] = {}
         tables: list[str] = []
-        for name, source in names.items():
-            kept = delta.restriction(name) if delta else ""
-            if job.state[source].materialized == "lance" and not kept:
-                registered[name] = job.warehouse.lance_dataset(job.state[source])
-                continue
-            if job.state[source].materialized == "model":
-                models[name] = job.warehouse.model_path(job.state[source])
-            connection.execute(f"create table build.{quote(name)} as select * from {table_of(job, source)}{kept}")
-            connection.execute(f"create view {quote(name)} as select * from build.{quote(name)}")
-            tables.append(name)
-        if job.warehouse.database.exists():
-            connection.execute("detach warehouse")
+        with warehouse_attached(connection, job):
+            for name, source in names.items():
+                kept = delta.restriction(name) if delta else ""
+                if job.state[source].materialized == "lance" and not kept:
+                    registered[name] = job.warehouse.lance_dataset(job.state[source])
+                    continue
+                if job.state[source].materialized == "model":
+                    models[name] = job.warehouse.model_path(job.state[source])
+                connection.execute(f"create table build.{quote(name)} as select * from {table_of(job, source)}{kept}")
+                connection.execute(f"create view {quote(name)} as select * from build.{quote(name)}")
+                tables.append(name)
+            tables += _changes(connection, job, call) if PREVIOUS in names else []
         yield Inputs(connection, tuple(tables), registered, models)
     copies.unlink(missing_ok=True)
+
+
+def _changes(connection: "duckdb.DuckDBPyConnection", job: Job, call: Call) -> list[str]:
+    """Tables `changed_NAME` of what changed in the inputs since `previous` was made; none when that cannot be told."""
+    tracked = tracked_inputs(job)
+    if untracked_change(job, tracked):
+        return []
+    made = []
+    for entry in tracked:
+        if entry.name in call.transform.changes and is_remembered(connection, job, entry):
+            made.append(f"changed_{entry.name}")
+            table = quote(made[-1])
+            connection.execute(f"create table build.{table} as {changed_keys(connection, job, entry)}")
+            connection.execute(f"create view {table} as select * from build.{table}")
+    return made
 
 
 def _store(job: Job, tables: Iterator["pa.Table"]) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from hnm.engine.delta import Delta
 from hnm.engine.failures import hint_for
 from hnm.engine.job import Job
-from hnm.engine.scratch import attach_warehouse, scratch, table_of
+from hnm.engine.scratch import scratch, table_of, warehouse_attached
 from hnm.errors import Location, StageError
 from hnm.project.manifest import SqlText
 from hnm.sqltext import quote
@@ -25,7 +25,8 @@ def build_sql(job: Job, sql: SqlText, delta: Delta | None) -> None:
     """
     import duckdb
 
-    with scratch(job.aside, job.settings, read={"delta": delta.file} if delta else {}) as connection:
+    read = {"delta": delta.file} if delta else {}
+    with scratch(job.aside, job.settings, read) as connection, warehouse_attached(connection, job):
         show_inputs(connection, job, delta)
         try:
             select = only_select(connection, job.node.name, sql)
@@ -37,7 +38,6 @@ def build_sql(job: Job, sql: SqlText, delta: Delta | None) -> None:
 
 def show_inputs(connection: "duckdb.DuckDBPyConnection", job: Job, delta: Delta | None = None) -> None:
     """Make the node's inputs visible under the names that ref() and source() give."""
-    attach_warehouse(connection, job)
     for name in job.node.depends_on:
         show(connection, name, table_of(job, name) + (delta.restriction(name) if delta else ""))
 

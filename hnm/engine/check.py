@@ -1,6 +1,7 @@
 """Look at what stands aside before it is published: contract, data tests, data version."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -8,7 +9,7 @@ from hnm.engine.build_sql import show
 from hnm.engine.contract import check_contract
 from hnm.engine.data_tests import Failure, run_tests
 from hnm.engine.job import Job
-from hnm.engine.scratch import attach_warehouse, scratch, table_of
+from hnm.engine.scratch import scratch, table_of, warehouse_attached
 from hnm.errors import DataTestError, StageError
 from hnm.project.manifest import Call
 from hnm.warehouse.digest import data_version, file_sha256, files_version, table_columns
@@ -34,8 +35,7 @@ def check(job: Job) -> Checked:
     with scratch(job.aside, job.settings) as connection:
         columns = table_columns(connection, job.table)
         check_contract(connection, node, columns)
-        _show_what_tests_read(connection, job)
-        failures = tuple(run_tests(connection, node.name, job.table, node.tests))
+        failures = _run_tests(connection, job)
         blocking = [failure for failure in failures if failure.blocks]
         if not blocking:
             row = connection.execute(f"select count(*) from {job.table}").fetchone()
@@ -50,18 +50,18 @@ def check(job: Job) -> Checked:
     )
 
 
-def _show_what_tests_read(connection: "duckdb.DuckDBPyConnection", job: Job) -> None:
-    """Make the table aside, and others that the node's tests read, visible under the names that ref() gives."""
+def _run_tests(connection: "duckdb.DuckDBPyConnection", job: Job) -> tuple[Failure, ...]:
+    """Run the node's tests; they see the table aside, and others that they read, under the names that ref() gives."""
     others = {name for test in job.node.tests for name in test.reads} - {job.node.name}
     missing = others - set(job.state)
     if missing:
         what = f"{job.node.name}: its data tests read {', '.join(sorted(missing))}, never built"
         raise StageError(what, where=job.node.where, hint=f"`hnm run --select +{job.node.name}`")
     show(connection, job.node.name, job.table)
-    if others:
-        attach_warehouse(connection, job, others)
-    for name in others:
-        show(connection, name, table_of(job, name))
+    with warehouse_attached(connection, job, others) if others else nullcontext():
+        for name in others:
+            show(connection, name, table_of(job, name))
+        return tuple(run_tests(connection, job.node.name, job.table, job.node.tests))
 
 
 def _version(job: Job, connection: "duckdb.DuckDBPyConnection") -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from hnm.engine.changes import tracked_names
 from hnm.engine.fingerprint import fingerprint
 from hnm.engine.garbage import Declared, Garbage, find_garbage, find_removed_stages
 from hnm.engine.plan import complete
@@ -45,10 +46,9 @@ def collect(surveys: Sequence[Survey], keep: int = 1, removed_stages: bool = Fal
 def declared(surveys: Sequence[Survey]) -> Declared:
     """What the targets of these surveys declare together."""
     nodes = [node for survey in surveys for node in survey.manifest.nodes.values()]
-    incremental = [(node.name, node.config.incremental) for node in nodes]
     return Declared(
         stages=frozenset(node.name for node in nodes),
-        remembered=frozenset(f"{name} {given}" for name, config in incremental if config for given in config.inputs),
+        remembered=frozenset(f"{node.name} {given}" for node in nodes for given in tracked_names(node)),
         fingerprints=lambda stage: {value for survey in surveys for value in _fingerprints(survey, stage)},
     )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hnm.engine.delta import REMEMBERED
+from hnm.engine.changes import REMEMBERED
 from hnm.sqltext import quote
 from hnm.warehouse.failing_rows import SCHEMA as FAILURES
 from hnm.warehouse.lance_versions import OldVersions, find_old_versions, remove_old_versions, tagged_versions

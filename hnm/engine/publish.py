@@ -6,8 +6,8 @@ A Lance version or a model folder is written first; what no row of `_hnm.materia
 import shutil
 from typing import TYPE_CHECKING
 
+from hnm.engine.changes import REMEMBERED, snapshot, tracked_inputs
 from hnm.engine.check import Checked
-from hnm.engine.delta import REMEMBERED, snapshot, tracked_inputs
 from hnm.engine.job import Job
 from hnm.engine.scratch import scratch
 from hnm.sqltext import quote

@@ -9,22 +9,25 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
-from hnm.context import Context, Reporter, Settings
+from hnm.context import Context, NamingReporter, Reporter, Settings
+from hnm.engine.budget import CoreBudget, share
 from hnm.engine.build_python import build_python
 from hnm.engine.build_sql import build_sql
+from hnm.engine.changes import remember_inputs
 from hnm.engine.check import check
 from hnm.engine.data_tests import Failure
-from hnm.engine.delta import Delta, find_delta, fits, merge, remember_inputs
+from hnm.engine.delta import Delta, find_delta, fits, merge
 from hnm.engine.failures import log_failure, system_failures
 from hnm.engine.fingerprint import differences
 from hnm.engine.job import Job
 from hnm.engine.memory import PeakMemory
 from hnm.engine.plan import Entry, Plan, complete
 from hnm.engine.publish import publish
+from hnm.engine.schedule import scheduled
 from hnm.engine.testing import refused_stages
 from hnm.errors import HnmError, StageError
 from hnm.masking import mask_error
-from hnm.project.manifest import Call, Manifest
+from hnm.project.manifest import Call, Manifest, Node
 from hnm.warehouse.history import Run, write_run
 from hnm.warehouse.lock import run_lock
 from hnm.warehouse.state import Materialization, StageRecord, now
@@ -64,12 +67,14 @@ class RunResult:
 class Invocation:
     """One call of the tool that runs a plan. `command`: what was asked for, without vars; kept with the run.
 
-    `unit_tests`: run those of the planned stages first; a stage that fails one is not built.
+    `unit_tests`: run those of the planned stages first; a stage that fails one is not built. `threads`: stages to build
+    at the same time, each after what it is built from; as the settings say when None.
     """
 
     command: str = "run"
     fail_fast: bool = False
     unit_tests: bool = False
+    threads: int | None = None
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
@@ -95,43 +100,61 @@ def execute(
         planned = {entry.node.name for entry in plan.entries} if invocation.unit_tests else set()
         tests = [test for test in manifest.unit_tests if test.stage in planned]
         refused = refused_stages(tests, manifest.root, settings, listener)
-        executor = _Executor(manifest, warehouse, settings, listener, state, run, invocation.fail_fast, refused)
+        executor = _Executor(plan, manifest, warehouse, settings, listener, state, run, invocation, refused)
         with _recorded(warehouse, run, invocation, manifest.target, plan):
-            for index, entry in enumerate(plan.entries, start=1):
-                executor.run(entry, index, len(plan.entries))
+            for result in scheduled(plan, executor.start, executor.run, executor.threads):
+                executor.settle(result)
     run.seconds = time.monotonic() - began
     return run
 
 
 @dataclass
 class _Executor:
+    """`start` and `settle` are called in one thread; `run` in any, once for each entry, between the two."""
+
+    plan: Plan
     manifest: Manifest
     warehouse: Warehouse
     settings: Settings
     listener: Listener
     state: dict[str, Materialization]
     run_result: RunResult
-    fail_fast: bool
+    invocation: Invocation
     refused: Mapping[str, HnmError]
     broken: set[str] = field(default_factory=set)
     failed: str | None = None
+    started: int = 0
 
-    def run(self, entry: Entry, index: int, total: int) -> None:
+    def __post_init__(self) -> None:
+        self.entries = {entry.node.name: entry for entry in self.plan.entries}
+        self.budget = CoreBudget(self.settings.cores)
+        self.threads = self.invocation.threads or self.manifest.settings.threads
+
+    def start(self, name: str) -> None:
+        """Tell that an entry is next."""
+        self.started += 1
+        self.listener.started(self.entries[name], self.started, len(self.entries))
+
+    def settle(self, result: StageResult) -> None:
+        """Take a result into account for what comes after it."""
+        if result.error:
+            self.failed = self.failed or result.name
+        if result.outcome not in ("built", "fresh"):
+            self.broken.add(result.name)
+        self.run_result.results.append(result)
+        self.listener.finished(result, len(self.run_result.results), len(self.entries))
+
+    def run(self, name: str) -> StageResult:
         """Decide, build and publish one entry; whatever happens is a result."""
-        self.listener.started(entry, index, total)
+        entry = self.entries[name]
         began = time.monotonic()
         try:
-            result = self._result(entry)
+            return self._result(entry)
         except HnmError as error:
-            self.failed = self.failed or entry.node.name
             secrets = [value for node in self.manifest.nodes.values() for value in node.env_read.values()]
             mask_error(error, secrets)
             log_failure(self.manifest.root, self.run_result.invocation_id, error, secrets)
-            result = StageResult(entry.node.name, "failed", error.what, seconds=time.monotonic() - began, error=error)
-        if result.outcome not in ("built", "fresh"):
-            self.broken.add(entry.node.name)
-        self.run_result.results.append(result)
-        self.listener.finished(result, index, total)
+            return StageResult(name, "failed", error.what, seconds=time.monotonic() - began, error=error)
 
     def _result(self, entry: Entry) -> StageResult:
         name = entry.node.name
@@ -142,7 +165,7 @@ class _Executor:
         above = [parent for parent in entry.node.depends_on if parent in self.broken]
         if above:
             return StageResult(name, "skipped", f"{', '.join(above)} did not succeed")
-        if self.failed and self.fail_fast and entry.status != "fresh":
+        if self.failed and self.invocation.fail_fast and entry.status != "fresh":
             return StageResult(name, "skipped", f"{self.failed} failed, and --fail-fast stops there")
         needed = entry.node.depends_on if entry.status == "run" else (*entry.node.depends_on, name)
         gone = [node for node in needed if node not in self.state]
@@ -158,12 +181,19 @@ class _Executor:
             reason = "; ".join(changed)
         if entry.status == "fresh":
             return StageResult(name, "fresh", "unchanged", self.state[name].row_count)
-        return self._build(entry, components, reason)
+        settings = self._settings(entry.node)
+        with self.budget.taking(settings.cores):
+            return self._build(entry, components, reason, settings)
 
-    def _build(self, entry: Entry, components: dict[str, str], reason: str) -> StageResult:
+    def _settings(self, node: Node) -> Settings:
+        """All of the machine for a stage that spreads its work itself; otherwise a share of it."""
+        alone = isinstance(node.work, Call) and node.work.transform.uses == "all"
+        return self.settings if alone else share(self.settings, self.threads)
+
+    def _build(self, entry: Entry, components: dict[str, str], reason: str, settings: Settings) -> StageResult:
         node, began = entry.node, time.monotonic()
         with system_failures(node.name):
-            job = self._job(entry, components)
+            job = self._job(entry, components, settings)
             with PeakMemory() as memory:
                 delta = _build_aside(job)
                 if delta:
@@ -180,17 +210,18 @@ class _Executor:
             node.name, "built", reason, done.row_count, time.monotonic() - began, None, checked.warnings, bad
         )
 
-    def _job(self, entry: Entry, components: dict[str, str]) -> Job:
+    def _job(self, entry: Entry, components: dict[str, str], settings: Settings) -> Job:
         node = entry.node
         folder = self.warehouse.folder / "work" / node.name
-        context = Context(node.name, self.manifest.root, folder / "state", self.settings, self.listener)
+        reporter = self.listener if self.threads == 1 else NamingReporter(self.listener, node.name)
+        context = Context(node.name, self.manifest.root, folder / "state", settings, reporter)
         context.facts.update(entry.facts)
         job = Job(
             node=node,
             components=components,
             state=self.state,
             warehouse=self.warehouse,
-            settings=self.settings,
+            settings=settings,
             context=context,
             folder=folder,
             compiled=compiled_path(self.manifest.root, node.name),

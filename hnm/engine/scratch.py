@@ -1,7 +1,7 @@
 """A DuckDB in memory, bounded by the settings, in which a stage is built beside the warehouse."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,7 @@ def scratch(
         ":memory:",
         config={
             "memory_limit": settings.memory_limit,
-            "threads": settings.threads,
+            "threads": settings.cores,
             "temp_directory": str(file.parent / "spill"),
             "python_enable_replacements": False,
         },
@@ -42,20 +42,34 @@ def scratch(
         connection.close()
 
 
-def attach_warehouse(connection: "duckdb.DuckDBPyConnection", job: Job, more: Iterable[str] = ()) -> None:
-    """Make the warehouse's tables readable, and the Lance tables among the node's inputs and `more`; see `table_of`."""
-    path = job.warehouse.database.path
-    if path.exists():
-        connection.execute(f"attach {literal(str(path))} as warehouse (read_only)")
+@contextmanager
+def warehouse_attached(connection: "duckdb.DuckDBPyConnection", job: Job, more: Iterable[str] = ()) -> Iterator[None]:
+    """Make the warehouse's tables readable, and the Lance tables among the node's inputs and `more`; see `table_of`.
+
+    Nobody can publish meanwhile.
+    """
+    import duckdb
+
     own = [job.node.name] if job.previous else []
     for name in dict.fromkeys((*job.node.depends_on, *own, *more)):
         done = job.state.get(name)
         if done and done.materialized == "lance":
             connection.register(_lance_name(name), job.warehouse.lance_dataset(done))
+    database = job.warehouse.database
+    if not database.exists():
+        yield
+        return
+    with database.gate.reading():
+        connection.execute(f"attach {literal(str(database.path))} as warehouse (read_only)")
+        try:
+            yield
+        finally:
+            with suppress(duckdb.Error):  # what failed before counts more, and closing lets go of the file too
+                connection.execute("detach warehouse")
 
 
 def table_of(job: Job, name: str) -> str:
-    """SQL text that names the published table of a node in a connection with `attach_warehouse`."""
+    """SQL text that names the published table of a node in a connection with `warehouse_attached`."""
     if job.state[name].materialized == "lance":
         return quote(_lance_name(name))
     return f"warehouse.{qualified(name)}"

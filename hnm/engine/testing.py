@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -16,6 +17,7 @@ from hnm.project.manifest import Node, UnitTest
 from hnm.sqltext import literal, quote
 from hnm.warehouse.digest import table_columns
 from hnm.warehouse.failing_rows import keep_failing_rows, kept_tables
+from hnm.warehouse.lock import run_lock
 from hnm.warehouse.state import Materialization
 from hnm.warehouse.warehouse import Warehouse, qualified
 
@@ -45,8 +47,16 @@ def run_data_tests(
 ) -> Iterator[Verdict]:
     """Contracts and data tests of published tables; those of a stage that was never built are skipped.
 
-    Writes nothing but the failing rows that are kept, and holds the warehouse for one stage at a time.
+    Writes nothing but the failing rows that are kept, and holds the warehouse for one stage at a time. Raises
+    LockedError while a run goes on.
     """
+    with run_lock(warehouse.folder, "hnm test") if state else nullcontext():
+        yield from _test_stages(nodes, warehouse, state, settings)
+
+
+def _test_stages(
+    nodes: Iterable[Node], warehouse: Warehouse, state: Mapping[str, Materialization], settings: Settings
+) -> Iterator[Verdict]:
     for node in nodes:
         reads = {node.name, *(name for test in node.tests for name in test.reads)}
         missing = sorted(reads - set(state))
@@ -103,7 +113,7 @@ def _test_stage(
     failures: list[Failure] = []
     with warehouse.querying(state, reads) as connection:
         connection.execute(f"set memory_limit = {literal(settings.memory_limit)}")
-        connection.execute(f"set threads = {settings.threads}")
+        connection.execute(f"set threads = {settings.cores}")
         verdicts = [_contract(connection, node, table)] if node.config.columns else []
         verdicts += [_data_test(connection, node, table, test, failures) for test in node.tests]
         kept = kept_tables(connection, node.name)

@@ -64,16 +64,16 @@ def autocast(settings: Settings) -> "AbstractContextManager[torch.autocast]":
 
 
 def limit_threads(settings: Settings) -> None:
-    """Let torch use `settings.threads` threads in this process, from now on."""
+    """Let torch use `settings.cores` threads in this process, from now on."""
     import torch
 
-    torch.set_num_threads(settings.threads)
+    torch.set_num_threads(settings.cores)
 
 
 def describe(settings: Settings) -> str:
     """Device and precision in words for the records, for example `cpu (2 threads), bf16 autocast`."""
     device = choose_device(settings)
-    threads = "1 thread" if settings.threads == 1 else f"{settings.threads} threads"
+    threads = "1 thread" if settings.cores == 1 else f"{settings.cores} threads"
     where = f"cpu ({threads})" if device == "cpu" else device
     return f"{where}, {'bf16 autocast' if uses_bf16(settings) else 'fp32'}"
 

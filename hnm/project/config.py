@@ -26,7 +26,10 @@ class SettingsConfig(Config):
     precision: Annotated[
         Literal["auto", "fp32", "bf16"], Field(description="`auto` takes bf16 where the device is faster with it")
     ] = "auto"
-    threads: Annotated[int, Field(ge=0, description="cores to use; 0 for all")] = 0
+    cores: Annotated[int, Field(ge=0, description="cores to use; 0 for all")] = 0
+    threads: Annotated[
+        int, Field(ge=1, description="stages to build at the same time; they share cores and memory")
+    ] = 1
     memory_limit: Annotated[
         str, Field(pattern=r"^\d+(\.\d+)?\s*(KB|MB|GB|TB|KiB|MiB|GiB|TiB)$", description="DuckDB's limit, e.g. `2GB`")
     ] = "2GB"
@@ -129,7 +132,17 @@ class KeysBySql(Config):
 class IncrementalConfig(Config):
     """How a stage is brought up to date: rows of the touched keys are made anew, all others stay."""
 
-    key: Annotated[str | tuple[str, ...], Field(description="column or columns by which output rows are replaced")]
+    strategy: Annotated[
+        Literal["by_key", "append"],
+        Field(
+            description="`by_key` replaces the rows of touched keys (a key that many rows share is a partition); "
+            "`append` makes rows of new input rows only, for a log"
+        ),
+    ] = "by_key"
+    key: Annotated[
+        str | tuple[str, ...],
+        Field(description="column or columns by which output rows are replaced; none with `strategy: append`"),
+    ] = ()
     inputs: Annotated[
         dict[str, str | tuple[str, ...] | KeysBySql],
         Field(
@@ -145,6 +158,17 @@ class IncrementalConfig(Config):
     @property
     def columns(self) -> tuple[str, ...]:
         return (self.key,) if isinstance(self.key, str) else self.key
+
+    @model_validator(mode="after")
+    def _key_fits_strategy(self) -> "IncrementalConfig":
+        if self.strategy == "by_key" and not self.columns:
+            raise ValueError("`key` is needed: the column or columns by which output rows are replaced")
+        if self.strategy == "append":
+            if self.columns:
+                raise ValueError("`append` takes no `key`: no row that was made is ever replaced")
+            if len(self.inputs) != 1 or isinstance(next(iter(self.inputs.values())), KeysBySql):
+                raise ValueError("`append` follows one input, by the columns that identify its rows")
+        return self
 
 
 class StageConfig(Config):

@@ -96,7 +96,7 @@ def extract(packages: Sequence[str], time_limit_seconds: float, context: Context
     with (
         FileLock(folder / ".lock"),
         context.progress("reading docstrings", len(packages), "packages") as advance,
-        ThreadPoolExecutor(max_workers=min(2, context.settings.threads)) as pool,
+        ThreadPoolExecutor(max_workers=min(2, context.settings.cores)) as pool,
     ):
         outcomes = []
         for outcome in pool.map(lambda package: _cached(package, time_limit_seconds, folder), packages):

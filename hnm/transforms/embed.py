@@ -61,6 +61,7 @@ def _files(params: EmbedParams, root: Path) -> list[Path]:
     inputs=("texts",),
     optional_inputs=("previous",),
     scope="row",
+    uses="all",
     packages=("sentence-transformers", "transformers", "torch"),
     version_by=("kind", "id", "text_hash"),
     files=_files,

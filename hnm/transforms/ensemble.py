@@ -23,7 +23,7 @@ class EnsembleParams(Params):
     renormalize: bool = True
 
 
-@transform(params=EnsembleParams, inputs=None, scope="row", packages=("numpy",))
+@transform(params=EnsembleParams, inputs=None, scope="row", uses="all", packages=("numpy",))
 def ensemble(inputs: Inputs, params: EnsembleParams, context: Context) -> Iterator["pa.RecordBatch"]:
     """One vector per text from the vectors of several models: P (c - mean), with P and mean from `ensemble_pca`.
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+PREVIOUS = "previous"
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 _FIT_ON = {"documents": "kind = 'document'", "queries": "kind = 'query'", "both": "true"}
 
@@ -26,6 +27,8 @@ class EnsemblePcaParams(Params):
     `variance`: share of the variance that the kept components explain; 1 drops only the directions in which the rows
     do not vary, null keeps the full width. `center`: subtract the mean first.
     `fit_on`: which texts are looked at; `sample`: at most so many of them, chosen by a hash of their id and `seed`.
+    `max_drift`: a fit is kept while texts come and go, until the share of their variance that its components explain is
+    lower by more than this than when it was made; 0 or less fits anew whenever the vectors change.
     """
 
     weights: dict[str, Weight] = Field(default_factory=dict)
@@ -34,9 +37,10 @@ class EnsemblePcaParams(Params):
     fit_on: Literal["documents", "queries", "both"] = "documents"
     sample: int | None = Field(default=None, ge=1)
     seed: int = 0
+    max_drift: Annotated[float, Field(allow_inf_nan=False)] = 0.01
 
 
-@transform(params=EnsemblePcaParams, inputs=None, packages=("numpy",))
+@transform(params=EnsemblePcaParams, inputs=None, optional_inputs=(PREVIOUS,), uses="all", packages=("numpy",))
 def ensemble_pca(inputs: Inputs, params: EnsemblePcaParams, context: Context) -> Iterator["pa.RecordBatch"]:
     """Principal components of the weighted concatenation of unit vectors (arXiv 2505.18366: 95 % of the variance).
 
@@ -45,7 +49,8 @@ def ensemble_pca(inputs: Inputs, params: EnsemblePcaParams, context: Context) ->
     Of the covariance of x (second moments about zero when not `center`) the eigenvectors of largest eigenvalues are
     kept. Each has its largest entry (by absolute value) positive.
 
-    Inputs: tables of embeddings (kind, id, text_hash, vector) under any names.
+    Inputs: tables of embeddings (kind, id, text_hash, vector) under any names. When `previous` (this stage's last
+    output by the same code and parameters) still fits, by `max_drift`, it is the result again.
     Output: component, explained_variance_ratio, vector (float32), layout. Rows 1..k hold the components with the
     scaling folded in, row 0 the mean of the unscaled concatenation c = concat_j(u_j) (zeros when not `center`): the
     projection of a text is P (c - mean), which needs no weights. `layout` names the inputs and their widths in order.
@@ -55,9 +60,16 @@ def ensemble_pca(inputs: Inputs, params: EnsemblePcaParams, context: Context) ->
     """
     import numpy as np
 
-    fusion = open_fusion(inputs, list(inputs.tables))
+    fusion = open_fusion(inputs, [name for name in inputs.tables if name != PREVIOUS])
     scale = _scale(fusion, params.weights)
     count, mean, moments = _moments(fusion, params, context)
+    if PREVIOUS in inputs and params.max_drift > 0:
+        drift = _drift(inputs, fusion, scale, mean, moments)
+        if drift is not None and drift <= params.max_drift:
+            context.note(f"the last fit is kept: it has drifted by {drift:+.4f}, and {params.max_drift} is allowed")
+            context.record(drift=drift)
+            yield from inputs.sql("select * from previous order by component")
+            return
     if not params.center:
         mean = np.zeros(fusion.width)
     covariance = (moments - np.outer(mean, mean)) * np.outer(scale, scale)
@@ -105,6 +117,34 @@ def _moments(
             "there is nothing to fit the ensemble on", why=f"no vector that is not zero among the {params.fit_on}"
         )
     return count, total / count, products / count
+
+
+def _drift(
+    inputs: Inputs,
+    fusion: Fusion,
+    scale: "NDArray[np.float64]",
+    mean: "NDArray[np.float64]",
+    moments: "NDArray[np.float64]",
+) -> float | None:
+    """By how much less of the variance the last components explain of the present texts than of those of their fit.
+
+    `mean` and `moments` are those of `_moments`. None when the last fit was over other tables or widths.
+    """
+    import numpy as np
+
+    from hnm.models.vectors import to_matrix
+
+    columns = "vector, layout, explained_variance_ratio"
+    last = inputs.table(f"select {columns} from previous order by component").combine_chunks()
+    if last.column("layout")[0].as_py() != fusion.layout:
+        return None
+    rows = to_matrix(last.column("vector").chunk(0), PREVIOUS).astype(np.float64)
+    center, components = rows[0], rows[1:]
+    spread = moments - np.outer(mean, center) - np.outer(center, mean) + np.outer(center, center)
+    total = float(np.diag(spread) @ scale**2)
+    explained = float(np.einsum("ij,jk,ik->", components, spread, components, optimize=True))
+    then = sum(ratio for ratio in last.column("explained_variance_ratio").to_pylist() if ratio is not None)
+    return float(then - explained / total) if total > 0 else None
 
 
 def _principal(covariance: "NDArray[np.float64]") -> tuple["NDArray[np.float64]", "NDArray[np.float64]"]:

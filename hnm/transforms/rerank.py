@@ -79,6 +79,7 @@ def _files(params: RerankParams, root: Path) -> list[Path]:
     inputs=("first_stage", "texts"),
     optional_inputs=("model",),
     scope="key",
+    uses="all",
     packages=("sentence-transformers", "transformers", "torch"),
     version_by=("query_id", "doc_id", "retriever", "rank"),
     files=_files,

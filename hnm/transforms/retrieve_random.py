@@ -26,7 +26,7 @@ class RandomParams(Params):
     seed: int = 0
 
 
-@transform(params=RandomParams, inputs=("corpus", "queries"))
+@transform(params=RandomParams, inputs=("corpus", "queries"), uses="all")
 def retrieve_random(inputs: Inputs, params: RandomParams, context: Context) -> Iterator["pa.RecordBatch"]:
     """A uniform sample of `per_query` documents without replacement for every query; all of them when there are fewer.
 
@@ -61,6 +61,6 @@ def retrieve_random(inputs: Inputs, params: RandomParams, context: Context) -> I
         for first in range(0, len(query_ids), QUERY_BLOCK):
             some = query_ids[first : first + QUERY_BLOCK]
             queries = hash_ids(some.to_pylist(), f"query {params.seed}")
-            drawn = topk.search(queries, blocks(), hash_pairs, params.per_query, context.settings.threads)
+            drawn = topk.search(queries, blocks(), hash_pairs, params.per_query, context.settings.cores)
             yield from candidates.batches(params.retriever, some, drawn, doc_ids, np.zeros_like)
             advance(len(some))

@@ -89,6 +89,7 @@ def _files(params: TrainCrossEncoderParams, root: Path) -> list[Path]:
     inputs=("triplets",),
     packages=("sentence-transformers", "transformers", "torch"),
     version_by=("step", "epoch", "loss", "learning_rate"),
+    uses="all",
     produces="model",
     files=_files,
     identity=_identity,

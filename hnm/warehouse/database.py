@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from hnm.errors import LockedError, WarehouseError
 from hnm.sqltext import literal, quote
+from hnm.warehouse.gate import Gate, gate_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -24,6 +25,11 @@ class Database:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    @property
+    def gate(self) -> Gate:
+        """What orders the threads of this process that use the file."""
+        return gate_of(self.path.absolute())
+
     def exists(self) -> bool:
         return self.path.is_file()
 
@@ -32,13 +38,14 @@ class Database:
         """A read-only connection. Raises WarehouseError when there is no file, LockedError when a writer stays."""
         if not self.exists():
             raise WarehouseError(f"there is no warehouse at {self.path}", hint="`hnm run` makes it")
-        connection = self._open(read_only=True, patience=READ_PATIENCE_SECONDS)
-        # Nothing but the warehouse can be read and nothing written, whatever the SQL says.
-        connection.execute("set enable_external_access = false")
-        try:
-            yield connection
-        finally:
-            connection.close()
+        with self.gate.reading():
+            connection = self._open(read_only=True, patience=READ_PATIENCE_SECONDS)
+            # Nothing but the warehouse can be read and nothing written, whatever the SQL says.
+            connection.execute("set enable_external_access = false")
+            try:
+                yield connection
+            finally:
+                connection.close()
 
     @contextmanager
     def writing(self, attach: Mapping[str, Path] | None = None) -> Iterator["duckdb.DuckDBPyConnection"]:
@@ -46,12 +53,17 @@ class Database:
 
         `attach`: further DuckDB files to read from, by name.
         """
+        with self.gate.writing(), self._transaction(attach or {}) as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self, attach: Mapping[str, Path]) -> Iterator["duckdb.DuckDBPyConnection"]:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if not self.exists():
             self._create()
         connection = self._open(read_only=False, patience=WRITE_PATIENCE_SECONDS)
         try:
-            for name, path in (attach or {}).items():
+            for name, path in attach.items():
                 connection.execute(f"attach {literal(str(path))} as {quote(name)} (read_only)")
             connection.begin()
             try:

@@ -11,7 +11,7 @@ from hnm.api import Project
 from hnm.errors import ProjectError
 
 FILES = {
-    "project.yml": "name: edits\nvars: {least: 1}\nsettings: {threads: 1, memory_limit: 500MB}\n",
+    "project.yml": "name: edits\nvars: {least: 1}\nsettings: {cores: 1, memory_limit: 500MB}\n",
     "rows.py": """
 from pathlib import Path
 import json

@@ -15,7 +15,7 @@ from hnm.models.bundled import BUNDLED, bundled_folder
 
 MINILM, STATIC = "all-MiniLM-L6-v2", "wordllama-l2-supercat-256"
 TEXTS = ["A heart attack needs help at once.", "naïve café 東京 🙂", "x", "Sort an array in place. " * 60]
-FP32 = Settings(device="cpu", threads=1, precision="fp32")
+FP32 = Settings(device="cpu", cores=1, precision="fp32")
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_vectors_are_those_of_sentence_transformers(minilm: BiEncoder, plain: ND
 
 
 def test_bf16_vectors_are_close_and_of_unit_length(plain: NDArray[np.float32]) -> None:
-    encoder = load_bi_encoder(MINILM, Path(), Settings(device="cpu", threads=1, precision="bf16"))
+    encoder = load_bi_encoder(MINILM, Path(), Settings(device="cpu", cores=1, precision="bf16"))
     vectors = encoder.encode(TEXTS, "document", None, batch_size=2)
     assert ((vectors * plain).sum(axis=1) > 0.999).all()
     np.testing.assert_allclose(lengths(vectors), 1, atol=1e-6)

@@ -11,7 +11,7 @@ from hnm.context import Settings
 from hnm.errors import ModelError
 from hnm.models.cross_encoder import load_cross_encoder, open_cross_encoder, score_pairs
 
-SETTINGS = Settings(device="cpu", threads=1, precision="fp32")
+SETTINGS = Settings(device="cpu", cores=1, precision="fp32")
 PAIRS = [("a1", "a1 b2"), ("a1", ""), ("", ""), ("ü", "日本"), ("a1", "b " * 500)]
 
 
@@ -39,7 +39,7 @@ def test_a_relative_folder_is_looked_up_from_the_root(tiny_cross_encoder: Path) 
 
 
 def test_bf16_logits_do_not_stick_to_a_grid(tiny_cross_encoder: Path) -> None:
-    settings = Settings(device="cpu", threads=1, precision="bf16")
+    settings = Settings(device="cpu", cores=1, precision="bf16")
     model = open_cross_encoder(tiny_cross_encoder, settings, 32)
     scores = score_pairs(model, [("a1", f"b{i} c{i}") for i in range(40)], settings, 8)
     assert len(set(scores.tolist())) > 36

@@ -63,8 +63,8 @@ def test_autocast_follows_the_hardware_by_default() -> None:
 def test_threads_are_limited_and_described() -> None:
     before = torch.get_num_threads()
     try:
-        limit_threads(Settings(threads=1))
+        limit_threads(Settings(cores=1))
         assert torch.get_num_threads() == 1
-        assert describe(Settings(device="cpu", threads=1, precision="fp32")) == "cpu (1 thread), fp32"
+        assert describe(Settings(device="cpu", cores=1, precision="fp32")) == "cpu (1 thread), fp32"
     finally:
         torch.set_num_threads(before)

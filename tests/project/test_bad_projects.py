@@ -28,9 +28,9 @@ BAD = [
     ("project.yml", "name: tiny", "name: tiny\nname: again", ":2:1", "'name' stands twice", None),
     ("project.yml", "name: tiny", "name: [tiny", ":2:5", "not valid YAML", None),
     ("project.yml", "name: tiny", "- name: tiny", ":2:1", "not valid YAML", None),
-    ("project.yml", "threads: 1", "threds: 1", ":6:12", "unknown key 'threds'", "'threads'"),
-    ("project.yml", "threads: 1", "threads: -1", ":6:12", "settings.threads", None),
-    ("project.yml", "500MB", "lots", ":6:24", "settings.memory_limit", None),
+    ("project.yml", "cores: 1", "coers: 1", ":6:12", "unknown key 'coers'", "'cores'"),
+    ("project.yml", "cores: 1", "cores: -1", ":6:12", "settings.cores", None),
+    ("project.yml", "500MB", "lots", ":6:22", "settings.memory_limit", None),
     ("project.yml", "{warehouse: data/warehouse}", "{warehose: x}", ":4:9", "'warehose'", "'warehouse'"),
     ("project.yml", "vars: {least: 2}", "vars: [least]", ":2:1", "vars: Input should be", None),
     ("project.yml", "data/warehouse", "../elsewhere", ":4:9", "'../elsewhere' lies outside", "inside"),
@@ -144,10 +144,10 @@ def test_a_bad_project_is_refused(tiny, monkeypatch, file, old, new, where, word
 
 
 def test_several_problems_are_told_at_once(tiny):
-    tiny.edit("project.yml", "settings: {threads: 1", "settings: {threads: many, precison: fp32")
+    tiny.edit("project.yml", "settings: {cores: 1", "settings: {cores: many, precison: fp32")
     error = tiny.refused()
     assert "unknown key 'precison'" in error.what
-    assert "6:12: settings.threads: Input should be a valid integer" in error.why
+    assert "6:12: settings.cores: Input should be a valid integer" in error.why
 
 
 def test_an_unknown_target_on_the_command_line(tiny):

@@ -108,10 +108,10 @@ def test_parameters_and_options_are_rendered(tiny):
 
 
 def test_each_target_has_its_place_and_its_settings(tiny):
-    tiny.edit("project.yml", "vars: {least: 3}", "vars: {least: 3}, settings: {threads: 7}")
+    tiny.edit("project.yml", "vars: {least: 3}", "vars: {least: 3}, settings: {cores: 7}")
     dev, prod = tiny.load().manifest, tiny.load("prod").manifest
     assert (dev.warehouse.name, prod.warehouse.name) == ("warehouse", "prod")
-    assert (dev.settings.threads, prod.settings.threads) == (1, 7)
+    assert (dev.settings.cores, prod.settings.cores) == (1, 7)
 
 
 # config() in SQL.

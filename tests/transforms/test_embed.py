@@ -28,7 +28,7 @@ from hnm.transforms import _vector_parts
 from hnm.transforms.embed import EmbedParams, embed
 
 STATIC = "wordllama-l2-supercat-256"
-FP32 = Settings(device="cpu", threads=1, precision="fp32")
+FP32 = Settings(device="cpu", cores=1, precision="fp32")
 Row = tuple[str, str, str | None]
 
 
@@ -209,7 +209,7 @@ from hnm.transforms import _vector_parts
 from hnm.transforms.embed import EmbedParams, embed
 _vector_parts.WRITE_EVERY_SECONDS = 0.0
 table = pa.ipc.open_file(sys.argv[1]).read_all()
-settings = Settings(device="cpu", threads=1, precision="fp32")
+settings = Settings(device="cpu", cores=1, precision="fp32")
 context = Context("embeddings", Path("/"), Path(sys.argv[2]), settings)
 list(embed(Inputs.of(texts=table), EmbedParams(model=sys.argv[3], batch_size=2), context))
 """

@@ -215,3 +215,50 @@ def test_vectors_that_are_no_vectors_are_refused() -> None:
     broken[0, 0] = np.nan
     with pytest.raises(StageError, match="a: a vector is not finite"):
         fit({"a": table(broken)})
+
+
+# A fit that is kept.
+
+
+def refit(models: dict[str, Matrix], last: pa.Table, **params: object) -> tuple[pa.Table, Context]:
+    return fit({"previous": last, **{name: table(rows) for name, rows in models.items()}}, **params)
+
+
+def test_a_fit_is_kept_while_it_explains_as_much() -> None:
+    models = two_models(400)
+    first, _ = fit({name: table(rows[:390]) for name, rows in models.items()})
+    again, context = refit(models, first)
+    assert again.equals(first)
+    assert abs(context.facts["drift"]) < 0.01
+
+
+def test_drift_is_the_loss_of_explained_variance_against_scikit_learn() -> None:
+    models, shifted = two_models(300), two_models(300, seed=5)
+    shifted["a"] = shifted["a"][:, ::-1].copy()  # varies most where the others vary least
+    first, _ = fit({name: table(rows) for name, rows in models.items()}, variance=0.8)
+    again, context = refit(shifted, first, variance=0.8, max_drift=1.0)
+    assert again.equals(first)
+    wide, _ = concatenated(shifted, {"a": 1, "b": 1})
+    pca = PCA(n_components=len(first) - 1).fit(concatenated(models, {"a": 1, "b": 1})[0])
+    around = wide - pca.mean_
+    explained = np.square(around @ pca.components_.T).sum() / np.square(around).sum()
+    assert context.facts["drift"] == pytest.approx(pca.explained_variance_ratio_.sum() - explained, abs=1e-4)
+
+
+@pytest.mark.parametrize(("drifted", "max_drift"), [(True, 0.01), (False, 0)])
+def test_a_fit_is_made_anew_after_drift_and_where_none_is_allowed(drifted: bool, max_drift: float) -> None:
+    models, now = two_models(300), two_models(300, seed=5)
+    if drifted:
+        now["a"] = now["a"][:, ::-1].copy()
+    first, _ = fit({name: table(rows) for name, rows in models.items()})
+    again, _ = refit(now, first, max_drift=max_drift)
+    anew, _ = fit({name: table(rows) for name, rows in now.items()})
+    assert again.equals(anew)
+    assert not again.equals(first)
+
+
+def test_a_fit_over_other_widths_is_made_anew() -> None:
+    models = two_models(100)
+    first, _ = fit({name: table(rows[:, :3]) for name, rows in models.items()})
+    again, _ = refit(models, first, max_drift=1.0)
+    assert again.equals(fit({name: table(rows) for name, rows in models.items()})[0])

@@ -16,7 +16,7 @@ from hnm.models.cross_encoder import open_cross_encoder, score_pairs
 from hnm.transforms import rerank as module
 from hnm.transforms.rerank import RerankParams, rerank
 
-SETTINGS = Settings(device="cpu", threads=1, precision="fp32")
+SETTINGS = Settings(device="cpu", cores=1, precision="fp32")
 FIRST_STAGE = pa.schema(
     {
         "query_id": pa.string(),

@@ -34,7 +34,7 @@ def table(queries: Matrix, documents: Matrix, names: list[str] | None = None) ->
 
 
 def retrieve(vectors: pa.Table, threads: int = 2, **params: object) -> pa.Table:
-    context = Context("dense", HERE, HERE, Settings(threads=threads))
+    context = Context("dense", HERE, HERE, Settings(cores=threads))
     batches = list(retrieve_dense(Inputs.of(vectors=vectors), DenseParams(retriever="dense", **params), context))
     return pa.Table.from_batches(batches, SCHEMA)
 
@@ -161,3 +161,66 @@ def test_refuses_vectors_that_are_not_usable() -> None:
 def test_refuses_impossible_parameters(params: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         DenseParams(**{"retriever": "dense", **params})
+
+
+# Lists that are maintained.
+
+few = st.dictionaries(st.sampled_from("abcdefghij"), st.tuples(*[st.integers(-2, 2)] * 3), max_size=10)
+
+
+def of(queries: dict[str, tuple[int, ...]], documents: dict[str, tuple[int, ...]]) -> pa.Table:
+    rows = [*(("query", *row) for row in queries.items()), *(("document", *row) for row in documents.items())]
+    return pa.table(
+        {
+            "kind": pa.array([row[0] for row in rows], pa.string()),
+            "id": pa.array([row[1] for row in rows], pa.string()),
+            "vector": pa.array([row[2] for row in rows], pa.list_(pa.float32(), 3)),
+        }
+    )
+
+
+def changes(before: pa.Table, after: pa.Table) -> pa.Table:
+    old, new = ({(row["kind"], row["id"]): row["vector"] for row in some.to_pylist()} for some in (before, after))
+    rows = [
+        {
+            "kind": key[0],
+            "id": key[1],
+            "change": "inserted" if key not in old else "changed" if key in new else "deleted",
+        }
+        for key in sorted({*old, *new})
+        if old.get(key) != new.get(key)
+    ]
+    return pa.Table.from_pylist(rows, pa.schema([(name, pa.string()) for name in ("kind", "id", "change")]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(few, few, few, few, st.integers(1, 6), st.integers(1, 4))
+def test_maintained_lists_equal_a_full_search(
+    old_queries: dict[str, tuple[int, ...]],
+    old_documents: dict[str, tuple[int, ...]],
+    new_queries: dict[str, tuple[int, ...]],
+    new_documents: dict[str, tuple[int, ...]],
+    top_k: int,
+    block: int,
+) -> None:
+    before, after = of(old_queries, old_documents), of(new_queries, new_documents)
+    params = DenseParams(retriever="dense", top_k=top_k, query_block=block)
+    inputs = Inputs.of(vectors=after, previous=retrieve(before, top_k=top_k), changed_vectors=changes(before, after))
+    maintained = pa.Table.from_batches(retrieve_dense(inputs, params, Context("dense", HERE, HERE)), SCHEMA)
+    assert maintained.equals(retrieve(after, top_k=top_k))
+
+
+def test_only_what_changed_is_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+    from hnm.retrieval import cosine
+
+    queries, documents = random_rows(11, 50), random_rows(12, 200)
+    before, after = table(queries, documents[:-1]), table(queries, documents)
+    last = retrieve(before, top_k=10)
+    scored = []
+    cosines = cosine.cosines
+    monkeypatch.setattr(cosine, "cosines", lambda q, d: scored.append(len(q) * len(d)) or cosines(q, d))
+    inputs = Inputs.of(vectors=after, previous=last, changed_vectors=changes(before, after))
+    params = DenseParams(retriever="dense", top_k=10)
+    maintained = pa.Table.from_batches(retrieve_dense(inputs, params, Context("dense", HERE, HERE)), SCHEMA)
+    assert sum(scored) == 50  # one new document against each query
+    assert maintained.equals(retrieve(after, top_k=10))

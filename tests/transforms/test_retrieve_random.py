@@ -31,7 +31,7 @@ def draw(queries: list[str], documents: list[str], threads: int = 2, **params: o
         corpus=pa.table({"doc_id": pa.array(documents, pa.string())}),
         queries=pa.table({"query_id": pa.array(queries, pa.string())}),
     )
-    context = Context("random", HERE, HERE, Settings(threads=threads))
+    context = Context("random", HERE, HERE, Settings(cores=threads))
     return pa.Table.from_batches(list(retrieve_random(inputs, RandomParams(**params), context)), SCHEMA)
 
 

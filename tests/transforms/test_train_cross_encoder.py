@@ -15,7 +15,7 @@ from hnm.inputs import Inputs
 from hnm.transforms.train_cross_encoder import TrainCrossEncoderParams, train_cross_encoder
 
 COLUMNS = ("query_id", "positive_id", "negative_id", "query", "positive", "negative", "strategy", "weight")
-SETTINGS = Settings(device="cpu", threads=1, precision="fp32")
+SETTINGS = Settings(device="cpu", cores=1, precision="fp32")
 RECIPE = [{"strategies": ["paper", "fill"], "per_group": 2}, {"strategies": ["random"], "per_group": 2}]
 RANDOM_ONLY = [{"strategies": ["random"], "per_group": 4}]
 

@@ -1,0 +1,128 @@
+"""Which keys of an input were inserted, changed or deleted since a stage was last built.
+
+What a stage consumed of a tracked input is remembered as a digest per key (schema `_hnm_inputs` of the warehouse).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hnm.engine.fingerprint import changed_inputs
+from hnm.engine.job import Job
+from hnm.engine.scratch import scratch, table_of, warehouse_attached
+from hnm.project.config import KeysBySql
+from hnm.project.manifest import Call, Node
+from hnm.sqltext import quote
+from hnm.warehouse.digest import row_content, table_columns
+
+if TYPE_CHECKING:
+    import duckdb
+
+REMEMBERED = "_hnm_inputs"
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """An input that is remembered: the node it reads, and the columns under which its rows are.
+
+    `sql`: the query that finds the keys of the stage's own output that a change touches. `restricts`: the columns are
+    that key, so that only rows of touched keys need be read.
+    """
+
+    name: str
+    node: str
+    columns: tuple[str, ...]
+    sql: str | None = None
+    restricts: bool = False
+
+    @property
+    def listed(self) -> str:
+        return ", ".join(quote(column) for column in self.columns)
+
+
+def tracked_names(node: Node) -> tuple[str, ...]:
+    """The names of the inputs that a node may track; see `tracked_inputs`."""
+    declared = node.config.incremental.inputs if node.config.incremental else ()
+    return (*(node.work.transform.changes if isinstance(node.work, Call) else ()), *declared)
+
+
+def tracked_inputs(job: Job) -> tuple[Tracked, ...]:
+    """The inputs that the stage declares under `incremental`, and those whose changes its transform asks for."""
+    return tuple({entry.name: entry for entry in (*_asked_for(job), *_declared(job))}.values())
+
+
+def _declared(job: Job) -> Iterator[Tracked]:
+    config = job.node.config.incremental
+    for name, how in (config.inputs if config else {}).items():
+        node = job.inputs.get(name)
+        if node is None:  # read only under other vars
+            continue
+        if isinstance(how, KeysBySql):
+            yield Tracked(name, node, job.unique_keys[node], sql=how.sql)
+        else:
+            yield Tracked(name, node, (how,) if isinstance(how, str) else how, restricts=True)
+
+
+def _asked_for(job: Job) -> Iterator[Tracked]:
+    for name in job.node.work.transform.changes if isinstance(job.node.work, Call) else ():
+        node = job.inputs.get(name)
+        if node and job.unique_keys[node]:
+            yield Tracked(name, node, job.unique_keys[node])
+
+
+def untracked_change(job: Job, tracked: tuple[Tracked, ...]) -> bool:
+    """Did an input change since the last output that is not among those `tracked`?"""
+    before = job.previous.components if job.previous else {}
+    return bool(set(changed_inputs(before, job.components)) - {entry.node for entry in tracked})
+
+
+def remember_inputs(job: Job) -> None:
+    """Write the digests of what was consumed into the file aside, for `publish` to keep with the stage."""
+    tracked = tracked_inputs(job)
+    if not tracked:
+        return
+    with scratch(job.aside, job.settings) as connection, warehouse_attached(connection, job):
+        connection.execute("create schema build.remembered")
+        for entry in tracked:
+            table = f"build.remembered.{snapshot(job, entry)}"
+            connection.execute(f"create table {table} as {_digests(connection, job, entry)}")
+
+
+def snapshot(job: Job, entry: Tracked) -> str:
+    """The table that remembers an input, without its schema."""
+    return quote(f"{job.node.name} {entry.name}")
+
+
+def is_remembered(connection: "duckdb.DuckDBPyConnection", job: Job, entry: Tracked) -> bool:
+    """Was the input remembered under the same columns when the stage was last built? Attach the warehouse first."""
+    name = snapshot(job, entry).strip('"')
+    found = connection.execute(
+        "select list(column_name) from duckdb_columns() "
+        "where database_name = 'warehouse' and schema_name = ? and table_name = ?",
+        [REMEMBERED, name],
+    ).fetchone()
+    return bool(found and found[0] and set(found[0]) == {*entry.columns, "_digest"})
+
+
+def changed_keys(connection: "duckdb.DuckDBPyConnection", job: Job, entry: Tracked) -> str:
+    """SQL for the keys of a remembered input that differ from what was consumed, and how.
+
+    Its columns are the key's and `change`: 'inserted', 'changed' or 'deleted'. Attach the warehouse first.
+    """
+    before = f"warehouse.{REMEMBERED}.{snapshot(job, entry)}"
+    return (
+        f"select {entry.listed}, case when before._digest is null then 'inserted' "
+        "when now._digest is null then 'deleted' else 'changed' end as change "
+        f"from ({_digests(connection, job, entry)}) now full join {before} before using ({entry.listed}) "
+        "where now._digest is distinct from before._digest"
+    )
+
+
+def _digests(connection: "duckdb.DuckDBPyConnection", job: Job, entry: Tracked) -> str:
+    """SQL for one row per key of an input, with a digest of its rows that does not depend on their order."""
+    table = table_of(job, entry.node)
+    types = table_columns(connection, table)
+    return (
+        f"select {entry.listed}, sum(hash({row_content(types, types)})::hugeint) as _digest from {table} "
+        f"group by {entry.listed}"
+    )
