@@ -33,6 +33,9 @@ P = TypeVar("P", bound=Params)
 Scope = Literal["row", "key", "global"]
 """What an output row depends on: one input row, all input rows of one key, or all input rows."""
 
+PREVIOUS = "previous"
+"""The optional input that the tool itself gives: the stage's last output, while nothing but inputs changed."""
+
 Uses = Literal["share", "all"]
 
 Function = Callable[["Inputs", Any, "Context"], Iterator["pa.RecordBatch"]]

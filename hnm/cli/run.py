@@ -133,7 +133,13 @@ def _say_nothing_selected() -> None:
 
 def _plan_as_json(made: "Plan") -> list[dict[str, object]]:
     return [
-        {"stage": entry.node.name, "kind": entry.node.kind, "status": entry.status, "reasons": list(entry.reasons)}
+        {
+            "stage": entry.node.name,
+            "kind": entry.node.kind,
+            "status": entry.status,
+            "rows": entry.rows,
+            "reasons": list(entry.reasons),
+        }
         for entry in made.entries
     ]
 

@@ -34,11 +34,12 @@ def print_plan(plan: Plan) -> None:
     table.add_column("stage", no_wrap=True, overflow="ellipsis")
     table.add_column("kind", style="dim")
     table.add_column("status")
+    table.add_column("rows", justify="right")
     table.add_column("why", overflow="fold")
     for entry in plan.entries:
-        table.add_row(
-            entry.node.name, entry.node.kind, Text(entry.status, STYLES[entry.status]), Text(entry.reason or "—")
-        )
+        rows = "" if entry.rows is None else f"{entry.rows:,}"
+        status = Text(entry.status, STYLES[entry.status])
+        table.add_row(entry.node.name, entry.node.kind, status, rows, Text(entry.reason or "—"))
     stdout().print(table)
     counts = {status: sum(entry.status == status for entry in plan.entries) for status in ("run", "check", "blocked")}
     words = {"run": "to run", "check": "to check after their inputs", "blocked": "blocked"}

@@ -15,15 +15,12 @@ from hnm.errors import HnmError, Location, StageError
 from hnm.inputs import Inputs
 from hnm.project.manifest import Call
 from hnm.sqltext import quote
-from hnm.transform import Transform
+from hnm.transform import PREVIOUS, Transform
 from hnm.warehouse.database import is_interrupt
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
-
-
-PREVIOUS = "previous"
 
 
 def build_python(job: Job, call: Call, delta: Delta | None) -> None:

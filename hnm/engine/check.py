@@ -12,8 +12,9 @@ from hnm.engine.job import Job
 from hnm.engine.scratch import scratch, table_of, warehouse_attached
 from hnm.errors import DataTestError, StageError
 from hnm.project.manifest import Call
-from hnm.warehouse.digest import data_version, file_sha256, files_version, table_columns
+from hnm.warehouse.digest import count_rows, data_version, file_sha256, files_version, table_columns
 from hnm.warehouse.failing_rows import keep_failing_rows
+from hnm.warehouse.versions import RowChanges, count_changes
 
 if TYPE_CHECKING:
     import duckdb
@@ -21,12 +22,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Checked:
-    """What is known of a table aside that may be published. `warnings`: tests that failed without blocking."""
+    """What is known of a table aside that may be published.
+
+    `warnings`: tests that failed without blocking. `changes`: how its rows differ from the last ones, where that is
+    known.
+    """
 
     row_count: int
     columns: Mapping[str, str]
     data_version: str
     warnings: tuple[Failure, ...]
+    changes: RowChanges | None
 
 
 def check(job: Job) -> Checked:
@@ -38,8 +44,10 @@ def check(job: Job) -> Checked:
         failures = _run_tests(connection, job)
         blocking = [failure for failure in failures if failure.blocks]
         if not blocking:
-            row = connection.execute(f"select count(*) from {job.table}").fetchone()
-            return Checked(int(row[0]) if row else 0, columns, _version(job, connection), failures)
+            rows = count_rows(connection, job.table)
+            version = _version(job, connection)
+            changes = _changes(connection, job, version, tuple(columns))
+            return Checked(rows, columns, version, failures, changes)
     with job.warehouse.database.writing() as connection:
         keep_failing_rows(connection, node.name, {failure.test.name: failure.rows for failure in failures})
     raise DataTestError(
@@ -64,10 +72,25 @@ def _run_tests(connection: "duckdb.DuckDBPyConnection", job: Job) -> tuple[Failu
         return tuple(run_tests(connection, job.node.name, job.table, job.node.tests))
 
 
+def _changes(
+    connection: "duckdb.DuckDBPyConnection", job: Job, version: str, columns: tuple[str, ...]
+) -> RowChanges | None:
+    """How the rows differ from those that are published, if both have the same key."""
+    old, key = job.state.get(job.node.name), job.node.config.key
+    if old is None or old.data_version == version or not key or "model" in (old.materialized, job.node.materialized):
+        return None
+    with warehouse_attached(connection, job, [job.node.name]):
+        return count_changes(connection, table_of(job, job.node.name), job.table, key, _version_by(job) or columns)
+
+
+def _version_by(job: Job) -> tuple[str, ...] | None:
+    return job.node.work.transform.version_by if isinstance(job.node.work, Call) else None
+
+
 def _version(job: Job, connection: "duckdb.DuckDBPyConnection") -> str:
     if job.node.materialized == "model":
         return _folder_version(job)
-    by = job.node.work.transform.version_by if isinstance(job.node.work, Call) else None
+    by = _version_by(job)
     return data_version(connection, job.table, by, salt=repr(sorted(job.own_components.items())) if by else "")
 
 

@@ -15,7 +15,7 @@ from hnm.engine.scratch import scratch, table_of, warehouse_attached
 from hnm.errors import StageError
 from hnm.project.config import IncrementalConfig
 from hnm.sqltext import quote
-from hnm.warehouse.digest import table_columns
+from hnm.warehouse.digest import count_rows, table_columns
 
 if TYPE_CHECKING:
     import duckdb
@@ -54,7 +54,7 @@ def find_delta(job: Job) -> Delta | None:
             return _appended(connection, job, file, config, tracked)
         touched = [_touched(connection, job, config, entry) for entry in tracked]
         connection.execute(f"create table build.keys as select distinct * from ({' union all '.join(touched)})")
-        return Delta(file, config, config.columns, tracked, _count(connection, "build.keys"))
+        return Delta(file, config, config.columns, tracked, count_rows(connection, "build.keys"))
 
 
 def _appended(
@@ -67,15 +67,10 @@ def _appended(
     """The new keys of the one input; None when rows that were seen before changed or are gone."""
     (entry,) = tracked
     connection.execute(f"create temp table changed as {changed_keys(connection, job, entry)}")
-    if _count(connection, "changed where change <> 'inserted'"):
+    if count_rows(connection, "changed where change <> 'inserted'"):
         return None
     connection.execute(f"create table build.keys as select {entry.listed} from changed")
-    return Delta(file, config, entry.columns, tracked, _count(connection, "build.keys"))
-
-
-def _count(connection: "duckdb.DuckDBPyConnection", rows: str) -> int:
-    row = connection.execute(f"select count(*) from {rows}").fetchone()
-    return int(row[0]) if row else 0
+    return Delta(file, config, entry.columns, tracked, count_rows(connection, "build.keys"))
 
 
 def fits(job: Job, delta: Delta) -> bool:

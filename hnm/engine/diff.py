@@ -9,9 +9,7 @@ from hnm.engine.fingerprint import Components, differences, input_components, is
 from hnm.engine.plan import SQL_FACT, Entry, Plan
 from hnm.project.manifest import SqlText
 from hnm.warehouse.state import Materialization, StageRecord
-
-Rows = Mapping[str, int]
-"""Row counts of data versions."""
+from hnm.warehouse.versions import Versions
 
 
 @dataclass(frozen=True)
@@ -39,18 +37,20 @@ class StageDiff:
     sql: str = ""
 
 
-def diff_plan(plan: Plan, state: Mapping[str, Materialization], rows: Rows) -> tuple[StageDiff, ...]:
+def diff_plan(plan: Plan, state: Mapping[str, Materialization], versions: Versions) -> tuple[StageDiff, ...]:
     """What the stages of a plan that are not fresh would be built from now, against what they were built from."""
     stale = {entry.node.name for entry in plan.stale()}
-    return tuple(_diff_entry(entry, stale, state, rows) for entry in plan.stale())
+    return tuple(_diff_entry(entry, stale, state, versions) for entry in plan.stale())
 
 
-def diff_runs(before: Mapping[str, StageRecord], after: Mapping[str, StageRecord], rows: Rows) -> tuple[StageDiff, ...]:
+def diff_runs(
+    before: Mapping[str, StageRecord], after: Mapping[str, StageRecord], versions: Versions
+) -> tuple[StageDiff, ...]:
     """How two states differ, each given as the record of every stage's last build."""
     found = []
     for name in sorted({*before, *after}):
         old, new = before.get(name), after.get(name)
-        changes = _changes(old.components if old else {}, new.components if new else {}, rows)
+        changes = _changes(old.components if old else {}, new.components if new else {}, versions)
         counts = old.row_count if old else None, new.row_count if new else None
         if old is None or new is None:
             found.append(StageDiff(name, "gone" if new is None else "new", (), *counts))
@@ -59,7 +59,7 @@ def diff_runs(before: Mapping[str, StageRecord], after: Mapping[str, StageRecord
     return tuple(found)
 
 
-def _diff_entry(entry: Entry, stale: set[str], state: Mapping[str, Materialization], rows: Rows) -> StageDiff:
+def _diff_entry(entry: Entry, stale: set[str], state: Mapping[str, Materialization], versions: Versions) -> StageDiff:
     node, old = entry.node, state.get(entry.node.name)
     if old is None:
         words = Change("stage", None, None, entry.reason)
@@ -68,7 +68,7 @@ def _diff_entry(entry: Entry, stale: set[str], state: Mapping[str, Materializati
     settled = {name: state[name].data_version for name in node.depends_on if name in state and name not in waiting}
     known = {name: value for name, value in old.components.items() if not _waits(name, waiting)}
     changes = [
-        *_changes(known, entry.components | input_components(settled), rows),
+        *_changes(known, entry.components | input_components(settled), versions),
         *(_pending(name, old.components.get(f"input {name}"), state.get(name)) for name in waiting),
     ]
     if entry.full_refresh:
@@ -81,10 +81,10 @@ def _diff_entry(entry: Entry, stale: set[str], state: Mapping[str, Materializati
     return StageDiff(node.name, status, tuple(changes), old.row_count, None, _diff_sql(entry, old))
 
 
-def _changes(old: Mapping[str, str], new: Mapping[str, str], rows: Rows) -> tuple[Change, ...]:
+def _changes(old: Mapping[str, str], new: Mapping[str, str], versions: Versions) -> tuple[Change, ...]:
     names = sorted({*old, *new}, key=lambda name: (is_input(name), name))
     return tuple(
-        Change(name, old.get(name), new.get(name), differences(_only(old, name), _only(new, name), rows)[0])
+        Change(name, old.get(name), new.get(name), differences(_only(old, name), _only(new, name), versions)[0])
         for name in names
         if old.get(name) != new.get(name)
     )

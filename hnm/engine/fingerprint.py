@@ -14,6 +14,7 @@ from typing import Any
 from hnm.engine.code_digest import code_digest
 from hnm.project.manifest import Call, Manifest, Node
 from hnm.sqltext import without_comments
+from hnm.warehouse.versions import Versions
 
 Components = dict[str, str]
 
@@ -69,18 +70,20 @@ def without_inputs(components: Mapping[str, str]) -> Components:
     return {name: value for name, value in components.items() if not is_input(name)}
 
 
-def differences(old: Mapping[str, str], new: Mapping[str, str], rows: Mapping[str, int] | None = None) -> list[str]:
+def differences(old: Mapping[str, str], new: Mapping[str, str], versions: Versions | None = None) -> list[str]:
     """In words, what changed from the last build to now; causes of the stage's own come before its inputs'.
 
-    `rows`: row counts of data versions, where known.
+    `versions`: what is known of the data versions of inputs.
     """
     names = sorted({*old, *new}, key=lambda name: (name.startswith(_INPUT), name))
     return [
-        _difference(name, old.get(name), new.get(name), rows or {}) for name in names if old.get(name) != new.get(name)
+        _difference(name, old.get(name), new.get(name), versions or Versions())
+        for name in names
+        if old.get(name) != new.get(name)
     ]
 
 
-def _difference(name: str, old: str | None, new: str | None, rows: Mapping[str, int]) -> str:
+def _difference(name: str, old: str | None, new: str | None, versions: Versions) -> str:
     label = _CODE_NAMES.get(name, name)
     if old is None:
         return f"{label} is new"
@@ -88,10 +91,10 @@ def _difference(name: str, old: str | None, new: str | None, rows: Mapping[str, 
         return f"{label} is gone"
     if name.startswith(("params.", "var ", "package ", "materialized", "unique_key")) and len(old + new) < 80:
         return f"{label} {old} -> {new}"
-    if name.startswith(_INPUT) and old in rows and new in rows:
-        counts = f"{rows[old]:,} -> {rows[new]:,} rows" if rows[old] != rows[new] else f"{rows[new]:,} rows as before"
-        return f"{label} changed ({counts})"
-    return f"{label} changed"
+    if name.startswith(_INPUT) and (old, new) in versions.changes:
+        return f"{label} {versions.changes[old, new]} rows"
+    counts = versions.counts(old, new) if name.startswith(_INPUT) else ""
+    return f"{label} changed ({counts})" if counts else f"{label} changed"
 
 
 def _call_components(call: Call, root: Path) -> Components:

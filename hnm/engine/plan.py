@@ -7,6 +7,7 @@ from typing import Any, Literal
 from hnm.engine.fingerprint import Components, differences, input_components, without_inputs
 from hnm.project.manifest import Node
 from hnm.warehouse.state import Materialization
+from hnm.warehouse.versions import Versions
 
 SQL_FACT = "sql"
 """Fact of a SQL stage: its text as written when it was built, so that a later change can be shown line by line."""
@@ -21,6 +22,8 @@ class Entry:
     `status`: fresh (nothing to do), run, check (runs if the content of an input that runs before it changes), or
     blocked (an input was never built and is not selected). `components`: all that it depends on but its inputs.
     `facts`: what was learned of it while planning and is kept with it (sizes and times of the files it reads).
+    `rows`: how many of its inputs' rows it will process, where that is known: all of them, or where it follows changes
+    those that changed.
     """
 
     node: Node
@@ -29,6 +32,7 @@ class Entry:
     components: Components
     facts: Mapping[str, Any] = field(default_factory=dict)
     full_refresh: bool = False
+    rows: int | None = None
 
     @property
     def reason(self) -> str:
@@ -52,17 +56,20 @@ def make_plan(
     state: Mapping[str, Materialization],
     full_refresh: bool = False,
     facts: Mapping[str, Mapping[str, Any]] | None = None,
-    rows: Mapping[str, int] | None = None,
+    versions: Versions | None = None,
 ) -> Plan:
     """Plan the `selected` nodes, given in topological order.
 
     `components`: for each selected node, all that it depends on but its inputs. `facts`: see `Entry`.
-    `rows`: row counts of data versions, where known.
+    `versions`: what is known of data versions.
     """
+    known = versions or Versions()
     status: dict[str, Status] = {}
     entries = []
     for name in selected:
-        entry = _entry(nodes[name], components[name], status, state, full_refresh, rows)
+        entry = _entry(nodes[name], components[name], status, state, full_refresh, known)
+        if entry.status == "run" and all(status.get(parent, "fresh") == "fresh" for parent in nodes[name].depends_on):
+            entry = replace(entry, rows=_rows(entry, state, full_refresh, known))
         status[name] = entry.status
         entries.append(replace(entry, facts=(facts or {}).get(name, {}), full_refresh=full_refresh))
     return Plan(tuple(entries))
@@ -74,7 +81,7 @@ def _entry(
     above: Mapping[str, Status],
     state: Mapping[str, Materialization],
     full_refresh: bool,
-    rows: Mapping[str, int] | None,
+    versions: Versions,
 ) -> Entry:
     old = state.get(node.name)
     missing = [name for name in node.depends_on if name not in above and name not in state]
@@ -91,8 +98,20 @@ def _entry(
         return Entry(node, "run", tuple(own), components)
     if waiting:
         return Entry(node, "check", (f"after {', '.join(waiting)}",), components)
-    changed = differences(old.components, complete(node, components, state), rows)
+    changed = differences(old.components, complete(node, components, state), versions)
     return Entry(node, "run" if changed else "fresh", tuple(changed), components)
+
+
+def _rows(entry: Entry, state: Mapping[str, Materialization], full_refresh: bool, versions: Versions) -> int | None:
+    """How many input rows an entry will process whose inputs are all built."""
+    node, old = entry.node, state.get(entry.node.name)
+    if not node.depends_on:
+        return None
+    if old and not full_refresh and node.follows_changes and without_inputs(old.components) == entry.components:
+        steps = [(old.components.get(f"input {name}", ""), state[name].data_version) for name in node.depends_on]
+        changed = [versions.changes.get((before, now)) for before, now in steps if before != now]
+        return None if None in changed else sum(change.total for change in changed if change)
+    return sum(state[name].row_count for name in node.depends_on)
 
 
 def complete(node: Node, components: Components, state: Mapping[str, Materialization]) -> Components:

@@ -11,8 +11,8 @@ from hnm.engine.check import Checked
 from hnm.engine.job import Job
 from hnm.engine.scratch import scratch
 from hnm.sqltext import quote
+from hnm.warehouse import lance_table
 from hnm.warehouse.failing_rows import keep_failing_rows
-from hnm.warehouse.lance_table import is_readable, write_version
 from hnm.warehouse.state import (
     SCHEMA,
     Materialization,
@@ -21,6 +21,7 @@ from hnm.warehouse.state import (
     write_quarantine,
     write_stage_records,
 )
+from hnm.warehouse.versions import write_version
 from hnm.warehouse.warehouse import qualified
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def publish(job: Job, checked: Checked, invocation_id: str, record: StageRecord)
             _swap_table(connection, job)
         _keep_remembered(connection, job)
         write_materialization(connection, done)
+        write_version(connection, done, job.state.get(done.stage), checked.changes)
         keep_failing_rows(connection, done.stage, {failed.test.name: failed.rows for failed in checked.warnings})
         write_quarantine(connection, job.node.name, invocation_id, job.context.bad_rows)
         write_stage_records(connection, invocation_id, [record])
@@ -79,12 +81,12 @@ def _place_files(job: Job, checked: Checked) -> tuple[str | None, int | None]:
         path = job.warehouse.lance_path(job.node.name)
         old = job.state.get(job.node.name)
         same = old and old.data_version == checked.data_version and old.lance_version
-        if old and same and is_readable(path, same):
+        if old and same and lance_table.is_readable(path, same):
             return old.location, old.lance_version  # equal content is the same version
         path.parent.mkdir(parents=True, exist_ok=True)
         with scratch(job.aside, job.settings) as connection:
             rows = connection.sql(f"select * from {job.table}").to_arrow_reader(65_536)
-            version = write_version(path, rows)
+            version = lance_table.write_version(path, rows)
         return str(path.relative_to(job.warehouse.folder)), version
     if job.node.materialized == "model":
         folder = job.warehouse.folder / "models" / job.node.name / checked.data_version[:16]

@@ -175,7 +175,7 @@ class _Executor:
         components = complete(entry.node, entry.components, self.state)
         reason = entry.reason
         if entry.status == "check":
-            changed = differences(self.state[name].components, components, self.warehouse.row_counts())
+            changed = differences(self.state[name].components, components, self.warehouse.versions())
             if not changed:
                 return StageResult(name, "fresh", "inputs unchanged", self.state[name].row_count)
             reason = "; ".join(changed)

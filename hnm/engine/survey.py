@@ -12,6 +12,7 @@ from hnm.engine.selectors import Labels, Method
 from hnm.project.manifest import Manifest, SqlText
 from hnm.warehouse.history import find_run, stage_records
 from hnm.warehouse.state import Materialization
+from hnm.warehouse.versions import Versions
 from hnm.warehouse.warehouse import Warehouse
 
 _IN_DBT = {"built": "success", "fresh": "success", "failed": "error", "blocked": "skipped", "planned": "skipped"}
@@ -30,7 +31,7 @@ class Survey:
         self._own: dict[str, tuple[Components, Mapping[str, Any]]] = {}
 
     @cached_property
-    def _snapshot(self) -> tuple[dict[str, Materialization], dict[str, int]]:
+    def _snapshot(self) -> tuple[dict[str, Materialization], Versions]:
         return self.warehouse.snapshot()
 
     @property
@@ -38,8 +39,8 @@ class Survey:
         return self._snapshot[0]
 
     @property
-    def row_counts(self) -> dict[str, int]:
-        """How many rows each data version had that was ever published."""
+    def versions(self) -> Versions:
+        """What was ever published."""
         return self._snapshot[1]
 
     def components(self, name: str) -> Components:
@@ -52,7 +53,7 @@ class Survey:
         own = {name: self._look(name) for name in chosen}
         components = {name: known for name, (known, _) in own.items()}
         facts = {name: facts for name, (_, facts) in own.items()}
-        return make_plan(self.manifest.nodes, chosen, components, self.state, full_refresh, facts, self.row_counts)
+        return make_plan(self.manifest.nodes, chosen, components, self.state, full_refresh, facts, self.versions)
 
     @property
     def methods(self) -> Mapping[str, Method]:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from hnm.errors import Location
 from hnm.project.config import ProjectConfig, SettingsConfig, StageConfig
 from hnm.project.data_tests import DataTest
-from hnm.transform import Params, Transform
+from hnm.transform import PREVIOUS, Params, Transform
 
 Kind = Literal["source", "sql", "python"]
 
@@ -51,6 +51,14 @@ class Node:
     def schema(self) -> str:
         """The DuckDB schema of the table."""
         return self.name.split(".")[0] if self.kind == "source" else "main"
+
+    @property
+    def follows_changes(self) -> bool:
+        """Can it be brought up to date at the cost of what changed in its inputs?"""
+        if self.config.incremental or not isinstance(self.work, Call):
+            return self.config.incremental is not None
+        transform = self.work.transform
+        return bool(transform.changes) or (transform.scope == "row" and PREVIOUS in transform.optional_inputs)
 
     @property
     def table(self) -> str:

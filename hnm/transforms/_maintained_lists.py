@@ -12,12 +12,12 @@ import numpy as np
 from hnm.inputs import Inputs
 from hnm.retrieval import topk
 from hnm.retrieval.cosine import UNIT
+from hnm.transform import PREVIOUS
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-PREVIOUS = "previous"
 CHANGED = "changed_vectors"
 
 _ORDINALS = "(select id, row_number() over (order by id) - 1 as ordinal from vectors where kind = '{kind}')"

@@ -8,7 +8,7 @@ from pydantic import Field
 from hnm.context import Context
 from hnm.errors import StageError, nearest
 from hnm.inputs import Inputs
-from hnm.transform import Params, transform
+from hnm.transform import PREVIOUS, Params, transform
 from hnm.transforms._fusion import Fusion, open_fusion
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-PREVIOUS = "previous"
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 _FIT_ON = {"documents": "kind = 'document'", "queries": "kind = 'query'", "both": "true"}
 

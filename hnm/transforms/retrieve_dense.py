@@ -9,7 +9,7 @@ from pydantic import Field
 from hnm.context import Advance, Context
 from hnm.errors import StageError
 from hnm.inputs import Inputs
-from hnm.transform import Params, transform
+from hnm.transform import PREVIOUS, Params, transform
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,7 +37,7 @@ class DenseParams(Params):
 @transform(
     params=DenseParams,
     inputs=("vectors",),
-    optional_inputs=("previous",),
+    optional_inputs=(PREVIOUS,),
     changes=("vectors",),
     scope="key",
     uses="all",

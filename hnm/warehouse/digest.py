@@ -20,6 +20,12 @@ def table_columns(connection: "duckdb.DuckDBPyConnection", table: str) -> dict[s
     return {row[0]: row[1] for row in connection.execute(f"describe {table}").fetchall()}
 
 
+def count_rows(connection: "duckdb.DuckDBPyConnection", table: str) -> int:
+    """How many rows `table` (SQL text of what follows FROM) has."""
+    # Not fetchone: an open result would keep the connection from registering anything.
+    return int(connection.execute(f"select count(*) from {table}").fetchall()[0][0])
+
+
 def data_version(
     connection: "duckdb.DuckDBPyConnection", table: str, columns: tuple[str, ...] | None = None, salt: str = ""
 ) -> str:
@@ -31,10 +37,10 @@ def data_version(
     types = table_columns(connection, table)
     chosen = columns or tuple(types)
     content = row_content(types, chosen)
-    row = connection.execute(
+    (row,) = connection.execute(
         f"""select count(*), coalesce(sum(hash(t)::hugeint), 0), coalesce(sum(hash(t, 1)::hugeint), 0)
             from (select {content} as t from {table})"""
-    ).fetchone()
+    ).fetchall()
     text = repr((salt, [(name, types[name]) for name in sorted(chosen)], row))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 

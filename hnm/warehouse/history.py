@@ -72,13 +72,6 @@ def built_until(connection: "duckdb.DuckDBPyConnection", run: Run) -> dict[str, 
     )
 
 
-def row_counts(connection: "duckdb.DuckDBPyConnection") -> dict[str, int]:
-    """How many rows each data version had that was ever published."""
-    if not has_state(connection, "versions"):
-        return {}
-    return dict(connection.execute("select distinct data_version, row_count from _hnm.versions").fetchall())
-
-
 def _runs(connection: "duckdb.DuckDBPyConnection") -> list[Run]:
     """All runs, the last one first."""
     if not has_state(connection, "runs"):

@@ -28,7 +28,7 @@ create table if not exists _hnm.run_stages (
 );
 create table if not exists _hnm.versions (
     stage varchar, data_version varchar, location varchar, lance_version bigint, row_count bigint,
-    invocation_id varchar, built_at varchar
+    invocation_id varchar, built_at varchar, replaced varchar, inserted bigint, changed bigint, deleted bigint
 );
 create table if not exists _hnm.quarantine (
     stage varchar, invocation_id varchar, file varchar, line bigint, reason varchar, excerpt varchar
@@ -116,7 +116,7 @@ def read_state(connection: "duckdb.DuckDBPyConnection") -> dict[str, Materializa
 
 
 def write_materialization(connection: "duckdb.DuckDBPyConnection", done: Materialization) -> None:
-    """Replace the stage's row, and keep which version was published when."""
+    """Replace the stage's row."""
     connection.execute("delete from _hnm.materializations where stage = ?", [done.stage])
     connection.execute(
         "insert into _hnm.materializations values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -126,16 +126,6 @@ def write_materialization(connection: "duckdb.DuckDBPyConnection", done: Materia
             json.dumps(dict(done.columns)), json.dumps(dict(done.facts), default=str), done.built_at, done.seconds,
         ],
     )  # fmt: skip
-    version = [done.stage, done.data_version, done.location, done.lance_version]
-    connection.execute(
-        "delete from _hnm.versions where stage = ? and data_version = ? and location is not distinct from ? "
-        "and lance_version is not distinct from ?",
-        version,
-    )
-    connection.execute(
-        "insert into _hnm.versions values (?, ?, ?, ?, ?, ?, ?)",
-        [*version, done.row_count, done.invocation_id, done.built_at],
-    )
 
 
 def write_stage_records(

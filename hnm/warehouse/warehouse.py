@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from hnm.sqltext import quote
 from hnm.warehouse.database import Database
-from hnm.warehouse.history import row_counts
 from hnm.warehouse.lance_table import open_version
 from hnm.warehouse.state import Materialization, read_state
+from hnm.warehouse.versions import Versions, read_versions
 
 if TYPE_CHECKING:
     import duckdb
@@ -40,18 +40,18 @@ class Warehouse:
         """The last good state of every node; empty when nothing was built."""
         return self.snapshot()[0]
 
-    def row_counts(self) -> dict[str, int]:
-        """How many rows each data version had that was ever published."""
+    def versions(self) -> Versions:
+        """What was ever published."""
         return self.snapshot()[1]
 
-    def snapshot(self) -> tuple[dict[str, Materialization], dict[str, int]]:
-        """State and row counts of one moment: opening the file is what takes time."""
+    def snapshot(self) -> tuple[dict[str, Materialization], Versions]:
+        """State and versions of one moment: opening the file is what takes time."""
         if not self.database.exists():
-            return {}, {}
+            return {}, Versions()
         with self.database.reading() as connection:
-            state, rows = read_state(connection), row_counts(connection)
+            state, versions = read_state(connection), read_versions(connection)
         state = {name: done for name, done in state.items() if done.location is None or self._path(done).exists()}
-        return state, rows
+        return state, versions
 
     def lance_dataset(self, done: Materialization) -> Any:
         """The Lance dataset of a node at the version that the state names."""

@@ -161,3 +161,67 @@ def test_unknown_input_is_refused(edits: Path) -> None:
     stages.write_text(stages.read_text().replace("inputs: {scored: query_id}", "inputs: {score: query_id}"))
     with pytest.raises(ProjectError, match="unknown input 'score'"):
         Project.load(edits)
+
+
+# A log that only grows.
+
+LOG = """
+stages:
+  - {name: candidates, transform: "rows:rows", params: {path: candidates.json}, unique_key: [query_id, doc_id]}
+  - {name: bonus, transform: "rows:rows", params: {path: bonus.json}, unique_key: [query_id, doc_id]}
+  - name: logged
+    incremental: {strategy: append, inputs: {candidates: [query_id, doc_id]}}
+"""
+
+
+@pytest.fixture
+def log(edits: Path) -> Path:
+    (edits / "pipelines/stages.yml").write_text(LOG)
+    (edits / "sql/logged.sql").write_text(
+        "select query_id || doc_id as pair, score + (select count(*) from {{ ref('bonus') }}) as score "
+        "from {{ ref('candidates') }}"
+    )
+    for name in ("scored", "best"):
+        (edits / f"sql/{name}.sql").unlink()
+    return edits
+
+
+def logged(root: Path) -> list[dict[str, object]]:
+    return Project.load(root).query("select * from logged order by all").to_pylist()
+
+
+@given(st.lists(st.tuples(table, table), min_size=2, max_size=4))
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_appending_equals_full(log: Path, steps: list[tuple[dict, dict]]) -> None:
+    for candidates, bonus in steps:
+        write(log, "candidates.json", candidates)
+        write(log, "bonus.json", bonus)
+        run(log)
+        appended = logged(log)
+        run(log, full_refresh=True)
+        assert appended == logged(log)
+
+
+def test_only_new_rows_are_appended_and_an_edit_rebuilds(log: Path) -> None:
+    run(log)
+    write(log, "candidates.json", {("a", "v"): 1, ("a", "w"): 3, ("b", "v"): 2, ("b", "z"): 4})
+    assert run(log)["logged"].endswith("(1 keys)")
+    write(log, "candidates.json", {("a", "v"): 5, ("a", "w"): 3, ("b", "v"): 2, ("b", "z"): 4})
+    assert "keys" not in run(log)["logged"]
+    assert {"pair": "av", "score": 6} in logged(log)
+
+
+@pytest.mark.parametrize(
+    ("declared", "words"),
+    [
+        ("{strategy: append, key: pair, inputs: {candidates: [query_id, doc_id]}}", "takes no `key`"),
+        ("{strategy: append, inputs: {candidates: query_id, bonus: query_id}}", "follows one input"),
+        ("{strategy: append, inputs: {candidates: {sql: select 1}}}", "follows one input"),
+        ("{inputs: {candidates: query_id}}", "`key` is needed"),
+    ],
+)
+def test_contradictions_are_refused(log: Path, declared: str, words: str) -> None:
+    path = log / "pipelines/stages.yml"
+    path.write_text(LOG.replace("{strategy: append, inputs: {candidates: [query_id, doc_id]}}", declared))
+    with pytest.raises(ProjectError, match=words):
+        Project.load(log)

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from hnm.engine.graph import Graph
 from hnm.engine.plan import complete, make_plan
 from hnm.errors import Location
-from hnm.project.config import StageConfig
+from hnm.project.config import IncrementalConfig, StageConfig
 from hnm.project.manifest import Node, SqlText
 from hnm.warehouse.state import Materialization
+from hnm.warehouse.versions import RowChanges, Versions
 
 # base -> left, right -> top; alone
 EDGES = {"base": (), "left": ("base",), "right": ("base",), "top": ("left", "right"), "alone": ()}
@@ -89,7 +90,25 @@ def test_an_input_of_another_version_runs_the_stage():
 def test_row_counts_are_told_where_they_are_known():
     state = all_built()
     state["base"] = replace(state["base"], data_version="v2")
-    assert planned(state, ["left"], rows={"v1": 10, "v2": 1200})["left"][1] == "input base changed (10 -> 1,200 rows)"
+    versions = Versions({"v1": 10, "v2": 1200})
+    assert planned(state, ["left"], versions=versions)["left"][1] == "input base changed (10 -> 1,200 rows)"
+
+
+def test_changed_rows_are_told_and_are_what_a_stage_by_key_will_process():
+    state = all_built()
+    state["base"] = replace(state["base"], data_version="v2", row_count=1200)
+    versions = Versions({"v1": 1198, "v2": 1200}, {("v1", "v2"): RowChanges(3, 1000, 1)})
+    (entry,) = make_plan(NODES, ["left"], COMPONENTS, state, versions=versions).entries
+    assert (entry.reason, entry.rows) == ("input base +3 ~1,000 -1 rows", 1200)
+    by_key = StageConfig(name="left", incremental=IncrementalConfig(key="n", inputs={"base": "n"}))
+    nodes = {**NODES, "left": replace(NODES["left"], config=by_key)}
+    (entry,) = make_plan(nodes, ["left"], COMPONENTS, state, versions=versions).entries
+    assert entry.rows == 1004
+    (entry,) = make_plan(nodes, ["left"], COMPONENTS, state, full_refresh=True, versions=versions).entries
+    assert entry.rows == 1200
+    (entry,) = make_plan(nodes, ["left"], changed("left", sql="new"), state, versions=versions).entries
+    assert entry.rows == 1200
+    assert make_plan(NODES, ["base", "left"], changed("base", sql="new"), state).entries[1].rows is None
 
 
 def test_a_stage_whose_input_exists_nowhere_is_blocked_and_all_below_it():
