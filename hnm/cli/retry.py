@@ -51,5 +51,6 @@ def retry(
     elif not quiet and not as_json:
         stderr().print(f"going on with {begun}")
     if found.plan.entries or as_json:
-        invocation = Invocation(command("retry", found.full_refresh), fail_fast, threads=threads)
+        name = "retry build" if found.unit_tests else "retry"
+        invocation = Invocation(command(name, found.full_refresh), fail_fast, found.unit_tests, threads)
         execute(loaded, found.plan, invocation, as_json, quiet, log_level)

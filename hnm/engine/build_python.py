@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 from hnm.context import Context
 from hnm.engine.changes import changed_keys, is_remembered, tracked_inputs, untracked_change
 from hnm.engine.delta import Delta
+from hnm.engine.failures import hint_for
 from hnm.engine.job import Job
 from hnm.engine.scratch import scratch, table_of, warehouse_attached
 from hnm.errors import HnmError, Location, StageError
 from hnm.inputs import Inputs
 from hnm.project.manifest import Call
 from hnm.sqltext import quote
-from hnm.transform import PREVIOUS, Transform
+from hnm.transform import PREVIOUS
 from hnm.warehouse.database import is_interrupt
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def output(stage: str, call: Call, inputs: Inputs, context: Context) -> Iterator
     except Exception as error:  # a transform may raise anything; the run's log keeps the traceback
         if is_interrupt(error):
             raise KeyboardInterrupt from None
-        raise _failed(stage, call.transform, error) from error
+        raise _failed(stage, call, error) from error
     if first is None:
         raise StageError(
             f"{stage}: the transform yielded nothing, so its columns are unknown",
@@ -145,10 +146,11 @@ def _described(schema: "pa.Schema") -> str:
     return ", ".join(f"{field.name} {field.type}" for field in schema)
 
 
-def _failed(stage: str, transform: Transform[Any], error: Exception) -> StageError:
+def _failed(stage: str, call: Call, error: Exception) -> StageError:
     """The error, placed at the last line of the transform's own module that it passed through."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if frame.filename == transform.function.__code__.co_filename]
+    own = [frame for frame in frames if frame.filename == call.transform.function.__code__.co_filename]
     frame = (own or frames)[-1]
     words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return StageError(f"{stage}: {words}", where=Location(Path(frame.filename), frame.lineno))
+    hint = hint_for(error, words, call.inputs)
+    return StageError(f"{stage}: {words}", where=Location(Path(frame.filename), frame.lineno), hint=hint)

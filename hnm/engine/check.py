@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hnm.engine.build_sql import show
@@ -89,15 +90,17 @@ def _version_by(job: Job) -> tuple[str, ...] | None:
 
 def _version(job: Job, connection: "duckdb.DuckDBPyConnection") -> str:
     if job.node.materialized == "model":
-        return _folder_version(job)
+        if not _model_files(job.context.model_folder):
+            raise StageError(f"{job.node.name}: the transform left no model in {job.context.model_folder}")
+        return folder_version(job.context.model_folder)
     by = _version_by(job)
     return data_version(connection, job.table, by, salt=repr(sorted(job.own_components.items())) if by else "")
 
 
-def _folder_version(job: Job) -> str:
-    """Digest of the weights and tokenizer; the model card, which holds dates, does not count."""
-    folder = job.context.model_folder
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".md"]
-    if not files:
-        raise StageError(f"{job.node.name}: the transform left no model in {folder}")
-    return files_version([(str(path.relative_to(folder)), file_sha256(path)) for path in files])
+def folder_version(folder: Path) -> str:
+    """Digest of a model's weights and tokenizer; the model card, which holds dates, does not count."""
+    return files_version([(str(path.relative_to(folder)), file_sha256(path)) for path in _model_files(folder)])
+
+
+def _model_files(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".md"]

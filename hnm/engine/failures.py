@@ -2,13 +2,17 @@
 
 import errno
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from hnm.errors import HnmError, StageError
 from hnm.masking import masked
 from hnm.warehouse.database import is_interrupt
+from hnm.warehouse.lance_table import rebuild_hint, unreadable_stream
+
+LANCE_PREFIX = "lance "
+"""What stands before a node's name where SQL reads its Lance table."""
 
 _NO_SPACE = ("no space left", "disk quota", "file too large", "could not write")
 _NO_MEMORY = ("out of memory", "cannot allocate", "could not allocate", "failed to allocate")
@@ -59,8 +63,14 @@ def _why(error: BaseException, words: str) -> str | None:
     return rest or type(error).__name__
 
 
-def hint_for(error: BaseException, words: str) -> str | None:
-    """What helps when the disk or the memory is full; None for other failures."""
+def hint_for(error: BaseException, words: str, inputs: Mapping[str, str] | None = None) -> str | None:
+    """What helps when the disk or the memory is full or a Lance table is damaged; None for other failures.
+
+    `inputs`: from the names under which the stage knows its inputs to the nodes they are.
+    """
+    damaged = unreadable_stream(words)
+    if damaged:
+        return rebuild_hint((inputs or {}).get(damaged, damaged.removeprefix(LANCE_PREFIX)))
     lower = words.lower()
     if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or any(w in lower for w in _NO_SPACE):
         return "free some disk space (`hnm clean`, old versions), then `hnm run` goes on from here"

@@ -7,7 +7,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from hnm.engine.changes import REMEMBERED, snapshot, tracked_inputs
-from hnm.engine.check import Checked
+from hnm.engine.check import Checked, folder_version
 from hnm.engine.job import Job
 from hnm.engine.scratch import scratch
 from hnm.sqltext import quote
@@ -81,7 +81,7 @@ def _place_files(job: Job, checked: Checked) -> tuple[str | None, int | None]:
         path = job.warehouse.lance_path(job.node.name)
         old = job.state.get(job.node.name)
         same = old and old.data_version == checked.data_version and old.lance_version
-        if old and same and lance_table.is_readable(path, same):
+        if old and same and lance_table.is_readable(path, same, throughout=job.full_refresh):
             return old.location, old.lance_version  # equal content is the same version
         path.parent.mkdir(parents=True, exist_ok=True)
         with scratch(job.aside, job.settings) as connection:
@@ -91,6 +91,8 @@ def _place_files(job: Job, checked: Checked) -> tuple[str | None, int | None]:
     if job.node.materialized == "model":
         folder = job.warehouse.folder / "models" / job.node.name / checked.data_version[:16]
         folder.parent.mkdir(parents=True, exist_ok=True)
+        if folder.exists() and folder_version(folder) != checked.data_version:
+            shutil.rmtree(folder)  # somebody changed or removed files of it
         if not folder.exists():
             job.context.model_folder.rename(folder)
         return str(folder.relative_to(job.warehouse.folder)), None

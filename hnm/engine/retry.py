@@ -21,6 +21,11 @@ class Retry:
     def full_refresh(self) -> bool:
         return _is_full_refresh(self.run)
 
+    @property
+    def unit_tests(self) -> bool:
+        """Was it a `hnm build`, or a retry of one? Then the unit tests come first again."""
+        return "build" in self.run.command.split()
+
 
 def retry(survey: Survey) -> Retry:
     """Plan exactly the stages that the survey's run left unfinished; a `--full-refresh` stays one.

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hnm.context import Settings
+from hnm.engine.failures import LANCE_PREFIX
 from hnm.engine.job import Job
 from hnm.sqltext import literal, quote
 from hnm.warehouse.warehouse import qualified
@@ -76,4 +77,4 @@ def table_of(job: Job, name: str) -> str:
 
 
 def _lance_name(name: str) -> str:
-    return f"lance {name}"
+    return f"{LANCE_PREFIX}{name}"

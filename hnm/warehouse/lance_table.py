@@ -1,5 +1,6 @@
 """Lance tables of the warehouse: every build is a new version of the same dataset, and the state names the version."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,14 +28,29 @@ def open_version(path: Path, version: int) -> Any:
         raise WarehouseError(
             f"the Lance table {path.name} has no readable version {version}",
             why=str(error).splitlines()[0],
-            hint=f"rebuild it: `hnm run --select {path.stem} --full-refresh`",
+            hint=rebuild_hint(path.stem),
         ) from None
 
 
-def is_readable(path: Path, version: int) -> bool:
-    """Is there such a version, and can it be opened?"""
+def unreadable_stream(words: str) -> str | None:
+    """The name under which DuckDB knows the Lance table that it could not read, if that is what an error says."""
+    found = re.search(r"stream registered as '(.+?)' failed", words)
+    return found[1] if found else None
+
+
+def rebuild_hint(stage: str) -> str:
+    """What to do when a stage's Lance table is damaged."""
+    return f"its Lance table is damaged or gone; build it anew: `hnm run --select {stage} --full-refresh`"
+
+
+def is_readable(path: Path, version: int, throughout: bool = False) -> bool:
+    """Is there such a version, and can it be opened? `throughout`: and can all of its rows be read?"""
+    import pyarrow as pa
+
     try:
-        open_version(path, version)
-    except WarehouseError:
+        dataset = open_version(path, version)
+        for _ in dataset.to_batches() if throughout else ():
+            pass
+    except (WarehouseError, OSError, ValueError, pa.ArrowException):
         return False
     return True

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hnm.errors import QueryError, nearest
 from hnm.warehouse.database import is_interrupt
+from hnm.warehouse.lance_table import rebuild_hint, unreadable_stream
 from hnm.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -81,4 +82,6 @@ def _words(sql: str) -> set[str]:
 
 def _failed(error: Exception, hint: str | None) -> QueryError:
     first, *rest = str(error).splitlines()
+    damaged = unreadable_stream(str(error))
+    hint = rebuild_hint(damaged) if damaged else hint
     return QueryError(first, why="\n".join(rest).strip() or None, hint=hint)

@@ -66,3 +66,14 @@ def test_the_command(tiny):
         ("build", "success"),
         ("build", "failed"),
     ]
+
+
+def test_a_retry_of_a_build_runs_the_unit_tests_again(tiny):
+    tiny.write("pipelines/unit.yml", UNIT.replace("words: 2}]}", "words: 3}]}", 1))
+    assert tiny.hnm("build").returncode == 1
+    again = tiny.hnm("retry")
+    assert again.returncode == 1, again.stderr
+    assert "1 unit test failed" in again.stderr
+    tiny.write("pipelines/unit.yml", UNIT)
+    mended = tiny.hnm("retry")
+    assert (mended.returncode, "2 passed, 0 failed" in mended.stderr) == (0, True), mended.stderr

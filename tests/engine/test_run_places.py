@@ -116,6 +116,19 @@ def test_a_model_folder_that_was_removed_is_trained_again(tiny):
     assert tiny.outcomes() == {"shelf.corpus": "fresh", "ranker": "built", "ranked": "fresh"}
 
 
+def test_a_model_folder_that_was_damaged_is_replaced_by_a_full_refresh(tiny):
+    tiny.stages(MODEL)
+    tiny.write("training.py", TRAINING)
+    tiny.run()
+    (weights,) = (tiny.root / "data/warehouse/models").rglob("weights")
+    weights.write_text("rubbish")
+    assert tiny.run("ranker", full_refresh=True).ok
+    assert weights.read_text() == "1"
+    weights.unlink()
+    assert tiny.run("ranker", full_refresh=True).ok
+    assert weights.read_text() == "1"
+
+
 def test_a_training_that_leaves_no_model_fails(tiny):
     tiny.stages(MODEL)
     tiny.write("training.py", "\n".join(line for line in TRAINING.splitlines() if "write_text" not in line))

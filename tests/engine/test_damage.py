@@ -1,0 +1,87 @@
+"""What was deleted or damaged by hand: said so, and built again."""
+
+import shutil
+
+import pytest
+
+
+def lance_files(tiny, part):
+    return sorted((tiny.root / "data/warehouse/lance/vectors.lance" / part).iterdir())
+
+
+def test_a_deleted_lance_table_is_built_again_and_its_children_stay_fresh(built):
+    shutil.rmtree(built.root / "data/warehouse/lance/vectors.lance")
+    (entry,) = built.load().plan(["vectors"]).entries
+    assert (entry.status, entry.reason) == ("run", "never built")
+    outcomes = built.outcomes()
+    assert (outcomes["vectors"], outcomes["report"]) == ("built", "fresh")
+    assert built.rows("select count(*) from vectors") == [(4,)]
+
+
+def test_a_transform_that_meets_a_damaged_table_says_which(built):
+    built.edit(
+        "pipelines/tiny.yml",
+        "  - name: report",
+        "  - {name: counted, transform: 'counting:count_words', inputs: {texts: ref(vectors)}}\n  - name: report",
+    )
+    built.edit("counting.py", "doc_id, text from", "doc_id, doc_id as text, vector from")
+    lance_files(built, "data")[0].unlink()
+    error = built.failure("counted")
+    assert "--select vectors --full-refresh" in str(error.hint)
+    assert error.where.path.name == "counting.py"
+
+
+@pytest.mark.parametrize("damage", ["delete", "cut", "overwrite"])
+def test_a_damaged_lance_table_fails_what_reads_it_in_words_and_can_be_rebuilt(built, damage):
+    (file,) = lance_files(built, "data")
+    content = file.read_bytes()
+    if damage == "delete":
+        file.unlink()
+    else:
+        file.write_bytes(content[: len(content) // 2] if damage == "cut" else b"x" * len(content))
+    built.write("sql/report.sql", "select count(distinct vector[1]) as n from {{ ref('vectors') }}")
+    error = built.failure("report")
+    assert "--select vectors --full-refresh" in str(error.hint)
+    shown = built.hnm("query", "select vector from vectors")
+    assert (shown.returncode, "Traceback" in shown.stderr) == (1, False), shown.stderr
+    assert "--select vectors --full-refresh" in " ".join(shown.stderr.split())
+    result = built.run("vectors", "report", full_refresh=True)
+    assert result.ok, [str(stage.error) for stage in result.results if stage.error]
+    assert built.rows("select n from report") == [(4,)]
+
+
+def test_a_deleted_table_is_built_again(built):
+    with built.load().warehouse.database.writing() as connection:
+        connection.execute("drop table word_counts")
+    outcomes = built.outcomes()
+    assert (outcomes["word_counts"], outcomes["long_documents"]) == ("built", "fresh")
+
+
+def test_a_deleted_sql_file_is_an_error_of_the_project(built):
+    (built.root / "sql/report.sql").unlink()
+    refused = built.hnm("run")
+    assert refused.returncode == 1
+    assert "sql/report.sql" in refused.stderr
+    assert "pipelines/tiny.yml:" in refused.stderr
+
+
+def test_a_stage_that_was_taken_out_leaves_the_others_fresh_and_is_offered_for_collection(built):
+    built.edit("pipelines/tiny.yml", "  - name: report\n", "")
+    (built.root / "sql/report.sql").unlink()
+    assert set(built.outcomes().values()) == {"fresh"}
+    collection = built.load().gc()
+    assert [found.stage for found in collection.removed_stages] == ["report"]
+
+
+def test_a_deleted_source_file_is_said_so_and_the_tables_stay(built):
+    (built.root / "data/corpus.csv").unlink()
+    refused = built.hnm("run")
+    assert (refused.returncode, "Traceback" in refused.stderr) == (1, False)
+    assert "data/corpus.csv" in refused.stderr
+    assert built.rows("select count(*) from documents") == [(4,)]
+
+
+def test_a_deleted_database_starts_over(built):
+    (built.root / "data/warehouse/hnm.duckdb").unlink()
+    assert set(built.outcomes().values()) == {"built"}
+    assert set(built.outcomes().values()) == {"fresh"}
