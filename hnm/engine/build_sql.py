@@ -28,6 +28,8 @@ def build_sql(job: Job, sql: SqlText, delta: Delta | None) -> None:
     read = {"delta": delta.file} if delta else {}
     with scratch(job.aside, job.settings, read) as connection, warehouse_attached(connection, job):
         show_inputs(connection, job, delta)
+        # What SQL reads must be among its inputs: a file that it opens by itself would be in no fingerprint.
+        connection.execute("set enable_external_access = false")
         try:
             select = only_select(connection, job.node.name, sql)
             # On one line with the start of the SELECT, so that lines are those of the compiled file.
@@ -72,4 +74,6 @@ def _failed(job: Job, error: Exception) -> StageError:
     line = _LINE.search(message)
     where = Location(job.compiled, int(line[1]) if line else None)
     what, hint = f"{job.node.name}: {message.splitlines()[0]}", hint_for(error, message)
+    if "disabled by configuration" in message:
+        hint = "declare the file as a source and read it with source(): so a change of it is seen"
     return StageError(what, where=where, why=message, hint=hint)

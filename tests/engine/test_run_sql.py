@@ -57,3 +57,21 @@ def test_forms_of_select_that_duckdb_knows(tiny):
     for sql in ("from range(3) select range", "values (1)", "with a as (select 1 as x) table a"):
         tiny.stages("stages: [{name: report}]", report=sql)
         assert tiny.run().ok, sql
+
+
+def test_a_file_that_no_source_declares_cannot_be_read(built):
+    """It would be in no fingerprint: a change of it would not be seen."""
+    built.write("sql/report.sql", "select * from read_csv('data/corpus.csv')")
+    error = built.failure("report")
+    assert "data/corpus.csv" in error.what
+    assert "source()" in error.hint
+
+
+def test_what_does_not_fit_into_memory_spills(tiny):
+    tiny.edit("project.yml", "500MB", "100MB")
+    tiny.stages(
+        "stages: [{name: big}]",
+        big="select count(*) as n from (select range as n, md5(range::text) as x from range(2000000) order by x)",
+    )
+    assert tiny.run().ok, tiny.failure("big")
+    assert tiny.rows("select n from big") == [(2_000_000,)]
