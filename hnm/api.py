@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from hnm.engine.diff import StageDiff
     from hnm.engine.run import Listener
     from hnm.engine.run_log import LogLevel
+    from hnm.explained import Story
 
 
 class SilentListener(SilentReporter):
@@ -186,7 +187,7 @@ class Project:
 
         survey = self.survey(state_run)
         plan = survey.plan(self.select(select, exclude, survey))
-        return diff_plan(plan, survey.state, survey.row_counts)
+        return diff_plan(plan, survey.state, survey.versions)
 
     def diff_runs(self, before: str, after: str) -> "tuple[StageDiff, ...]":
         """How the states differ that two recorded runs left, each given by the beginning of its id."""
@@ -194,7 +195,7 @@ class Project:
 
         with self.warehouse.database.reading() as connection:
             old, new = (built_until(connection, find_run(connection, run)) for run in (before, after))
-        return diff_runs(old, new, self.warehouse.row_counts())
+        return diff_runs(old, new, self.warehouse.versions())
 
     def gc(
         self,
@@ -223,3 +224,12 @@ class Project:
         """Rows of a read-only query over all tables, Lance tables included. Raises QueryError."""
         with run_query(self.warehouse, sql, list(values)) as rows:
             return rows.read_all()
+
+    def explain(self, query_id: str, limit: int | None = 10) -> "Story":
+        """One query's story: positives, candidates, rules, negatives, evaluation. `limit`: candidates of each positive.
+
+        Raises QueryError when there is no such query.
+        """
+        from hnm.explain import explain
+
+        return explain(self, query_id, limit=limit)

@@ -1,24 +1,16 @@
--- One row per query and document that was shown for it: what the click log says of the pair.
---
--- Position bias: a document at position k is looked at with probability (1 / k) ** click_eta, the curve of Joachims,
--- Swaminathan and Schnabel, "Unbiased Learning-to-Rank with Biased Feedback", WSDM 2017. The expected examinations of a
--- pair are the sum of those probabilities over its impressions, and its attractiveness is clicks per examination. A
--- click proves an examination, so there are never fewer examinations than clicks (this clips the inverse propensities).
--- lower_bound is Wilson's bound of the attractiveness: few examinations prove little.
-{%- set z = var('confidence_z', 1.96) %}
-with shown_at_position as (
-    select
-        query_id,
-        doc_id,
-        count(*) * power(1 / position, {{ var('click_eta', 1.0) }}) as expected_examinations,
-    from {{ ref('impressions') }}
-    group by query_id, doc_id, position
+-- One row per query and document that was shown for it: what the click log says of the pair. Which impressions count,
+-- and what is a click among them, is in macros/counted_impressions.sql; the var click_model chooses the model, each of
+-- which is a file macros/click_NAME.sql with its source and formula.
+with log as (
+    {{ counted_impressions() | indent }}
 ),
 
-examined as (
-    select query_id, doc_id, {{ exact_sum('expected_examinations') }} as expected_examinations
-    from shown_at_position
-    group by query_id, doc_id
+counts as (
+    {{ clicks_by_position('log') | indent }}
+),
+
+modelled as (
+    {{ macro('click_' ~ var('click_model', 'position_bias_corrected'))('counts') | indent }}
 ),
 
 counted as (
@@ -31,14 +23,8 @@ counted as (
         count(distinct session_id) filter (clicked) as clicked_sessions,
         {{ exact_avg('position') }} as mean_position,
         {{ exact_avg('dwell_seconds', filter='clicked') }} as mean_dwell_seconds,
-    from {{ ref('impressions') }}
+    from log
     group by query_id, doc_id
-),
-
-trials as (
-    select *, greatest(expected_examinations, clicks)::double as examinations
-    from counted
-    join examined using (query_id, doc_id)
 )
 
 select
@@ -50,8 +36,12 @@ select
     clicked_sessions,
     mean_position,
     mean_dwell_seconds,
-    expected_examinations,
     clicks / impressions as ctr,
-    clicks / examinations as attractiveness,
-    {{ wilson_lower_bound('clicks', 'examinations', z) | indent }} as lower_bound,
-from trials
+    expected_examinations,
+    examined_not_clicked,
+    effective_sample_size,
+    clipped_share,
+    attractiveness,
+    lower_bound,
+from counted
+join modelled using (query_id, doc_id)

@@ -1,24 +1,19 @@
 -- One row per kept negative: query, positive, negative and strategy, with what can be measured of it. The statistics of
 -- negative_quality and negative_quality_by_query are means over these rows.
 --
--- With s the fused score and p* the query's best positive: hardness = s(q, n) / s(q, p*), null where the best positive
--- has no positive score; margin = s(q, p*) - s(q, n); is_inverted: the negative scores above p*. slack_1 and slack_2
--- are by how much the paper's two conditions hold for the pair's own positive p (arXiv 2505.18366): d(q, p) - d(q, n)
--- and d(p, n) - d(q, n). agreement: share of the retrievers that returned the negative. Lexical overlaps are Jaccard
--- indices of words. is_near_duplicate: cosine to the positive of at least near_duplicate_cosine.
--- is_label_conflict: it is a positive of the query (must never be). is_judged_positive: a judgment calls it an answer,
--- whether the mining knew of that judgment or not: a false negative.
+-- With s the fused score and p* the query's best positive (of those that negatives were mined for, and of the others
+-- that are among the candidates): hardness = s(q, n) / s(q, p*), null where the best positive has no positive score;
+-- margin = s(q, p*) - s(q, n); is_inverted: the negative scores above p*. slack_1 and slack_2 are by how much the
+-- paper's two conditions hold for the pair's own positive p (arXiv 2505.18366): d(q, p) - d(q, n) and d(p, n) - d(q,
+-- n). agreement: share of the retrievers that returned the negative. Lexical overlaps are Jaccard indices of words.
+-- is_near_duplicate: cosine to the positive of at least near_duplicate_cosine. is_label_conflict: it is a positive of
+-- the query (must never be). is_judged_positive: a judgment calls it an answer, whether the mining knew of that
+-- judgment or not: a false negative.
 {%- set retrievers = var('retrievers') %}
 with kept as (
     select query_id, positive_id, doc_id, strategy, selected_rank
     from {{ ref('negatives') }}
     where exclusion_reason is null
-),
-
-best_positive as (
-    select query_id, 1 - min(d_query_positive) as best_score
-    from {{ ref('scored_candidates') }}
-    group by query_id
 ),
 
 document_words as (
@@ -32,6 +27,15 @@ document_words as (
 known_positives as (
     select query_id, doc_id
     from {{ ref('positives') }}
+),
+
+best_positive as (
+    select
+        query_id,
+        1 - min(least(d_query_positive, if(known_positives.doc_id is null, null, d_query_doc))) as best_score
+    from {{ ref('scored_candidates') }}
+    left join known_positives using (query_id, doc_id)
+    group by query_id
 ),
 
 judged_positives as (

@@ -19,26 +19,25 @@ with candidates as (
         {%- for retriever in var('retrievers') %}
         score_{{ retriever }},
         {%- endfor %}
+        {%- for fusion in var('fusions', []) %}
+        fused_{{ fusion.name }},
+        {%- endfor %}
         is_known_positive,
         is_positive_copy,
         d_query_doc < d_query_positive as condition_1,
         d_query_doc < d_positive_doc as condition_2,
     from {{ ref('scored_candidates') }}
-),
-{% for strategy in strategies %}
+)
+{%- for strategy in strategies %},
+
 strategy_{{ strategy.name }} as (
     {{ macro('rule_' ~ strategy.rule)(strategy) | indent }}
-),
-{% endfor %}
-outcomes as (
-    {%- for strategy in strategies %}
-    {%- if not loop.first %}
-    union all
-    {%- endif %}
-    select * from strategy_{{ strategy.name }}
-    {%- endfor %}
 )
-
+{%- endfor %}
+{% for strategy in strategies %}
+{%- if not loop.first %}
+union all
+{%- endif %}
 select
     query_id,
     positive_id,
@@ -56,4 +55,5 @@ select
     exclusion_reason,
     exclusion_step,
     selected_rank,
-from outcomes
+from strategy_{{ strategy.name }}
+{%- endfor %}

@@ -1,19 +1,20 @@
 -- One row per query and document accepted as its answer, for the queries that training may see (train and dev, never
 -- test). positive_rank orders the positives of a query by evidence, from 1: negatives are mined for the first
--- positives_per_query of them, and all of them are protected from becoming negatives. weight, in [0, 1]: Wilson's lower
--- bound of the attractiveness, or the grade as a share of the query's best. Evidence of the other kind is null.
+-- positives_per_query of them, and all of them are protected from becoming negatives. weight, in [0, 1]: the click
+-- model's lower bound of the attractiveness, or the grade as a share of the query's best. Evidence of the other kind is
+-- null.
 {%- set from = var('positives_from') %}
 {%- if from not in ['clicks', 'judgments'] %}
 {{ raise_error("positives_from is '" ~ from ~ "'; it must be 'clicks' or 'judgments'") }}
 {%- endif %}
 with accepted as (
 {%- if from == 'clicks' %}
-    -- Enough people clicked, and their clicks mean something after the correction for position.
+    -- Enough clicks by enough people, and they mean something by the click model.
     select
         query_id,
         doc_id,
         lower_bound as weight,
-        'clicks:position_bias_corrected' as origin,
+        'clicks:{{ var('click_model', 'position_bias_corrected') }}' as origin,
         impressions,
         clicks,
         distinct_sessions,
@@ -26,7 +27,8 @@ with accepted as (
         null::integer as grade,
     from {{ ref('click_evidence') }}
     where
-        clicked_sessions >= {{ var('min_click_sessions', 2) }}
+        clicks >= {{ var('min_clicks', 1) }}
+        and clicked_sessions >= {{ var('min_click_sessions', 2) }}
         and lower_bound >= {{ var('min_lower_bound', 0.2) }}
 {%- else %}
     select

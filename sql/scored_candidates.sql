@@ -5,10 +5,11 @@
 -- ones do not count). rrf: reciprocal rank fusion. Distances are cosine distances of ensemble vectors, and fused_score
 -- is the cosine of query and document. lexical_overlap: Jaccard index of the words of query and document.
 -- is_known_positive: the candidate is a positive of the query, this one or another. is_positive_copy: its text is that
--- of one of them.
+-- of one of them. fused_*: one column per entry of the var `fusions`, see fused_columns.
 --
 -- Vectors are compared as lists: DuckDB copies fixed-size arrays through joins number by number, at ten times the cost.
 {%- set retrievers = var('retrievers') %}
+{%- set fusions = var('fusions', []) %}
 with pooled as (
     select
         query_id,
@@ -24,6 +25,22 @@ with pooled as (
     where query_id in (select query_id from {{ ref('positives') }})
     group by query_id, doc_id
 ),
+{%- if fusions %}
+
+scaled as (
+    select
+        *,
+        {{ scaled_scores(retrievers) | indent(8) }}
+    from pooled
+),
+
+fused as (
+    select
+        * exclude (scaled_{{ retrievers | join(', scaled_') }}),
+        {{ fused_columns(fusions, retrievers) | indent(8) }}
+    from scaled
+),
+{%- endif %}
 
 documents as (
     select id as doc_id, vector::float[] as vector, normalized_hash, {{ words('text') }} as words
@@ -85,7 +102,7 @@ compared as (
         {{ cosine_distance('positive_vector', 'documents.vector') }} as d_positive_doc,
         {{ jaccard('query_words', 'documents.words') | indent(8) }} as lexical_overlap,
         normalized_hash,
-    from pooled
+    from {{ 'fused as pooled' if fusions else 'pooled' }}
     join pairs using (query_id)
     join documents using (doc_id)
 )

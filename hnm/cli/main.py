@@ -7,7 +7,7 @@ import typer
 
 import hnm
 from hnm.cli import compile as compile_command
-from hnm.cli import debug, diff, export, gc, init, listing, query, retry, run, show, summary, test
+from hnm.cli import debug, diff, explain, export, gc, init, listing, query, retry, run, show, stats, summary, test
 from hnm.cli.console import INTERRUPTED, show_error, stderr
 from hnm.cli.interrupt import end_soon_on_interrupt
 from hnm.errors import HnmError
@@ -38,6 +38,8 @@ app.command("gc")(gc.gc)
 app.command("summary")(summary.summary)
 app.command("query")(query.query)
 app.command("show")(show.show)
+app.command("stats")(stats.stats)
+app.command("explain")(explain.explain)
 app.command("export")(export.export)
 app.command("clean")(debug.clean)
 

@@ -101,7 +101,7 @@ def execute(
         tests = [test for test in manifest.unit_tests if test.stage in planned]
         refused = refused_stages(tests, manifest.root, settings, listener)
         executor = _Executor(plan, manifest, warehouse, settings, listener, state, run, invocation, refused)
-        with _recorded(warehouse, run, invocation, manifest.target, plan):
+        with _recorded(warehouse, run, invocation, manifest.target, plan, listener):
             for result in scheduled(plan, executor.start, executor.run, executor.threads):
                 executor.settle(result)
     run.seconds = time.monotonic() - began
@@ -270,7 +270,9 @@ def _prepare(job: Job) -> None:
 
 
 @contextmanager
-def _recorded(warehouse: Warehouse, run: RunResult, invocation: Invocation, target: str, plan: Plan) -> Iterator[None]:
+def _recorded(
+    warehouse: Warehouse, run: RunResult, invocation: Invocation, target: str, plan: Plan, reporter: Reporter
+) -> Iterator[None]:
     """Keep the run in the history tables: from its start if it has anything to do, and also when it is interrupted."""
     from hnm import __version__
 
@@ -286,8 +288,11 @@ def _recorded(warehouse: Warehouse, run: RunResult, invocation: Invocation, targ
     finally:
         # What was built recorded itself when it was published.
         done = [_stage_record(result) for result in run.results if result.outcome != "built"]
-        with warehouse.database.writing() as connection:
-            write_run(connection, replace(record, finished_at=now(), status=status), done)
+        try:
+            with warehouse.database.writing() as connection:
+                write_run(connection, replace(record, finished_at=now(), status=status), done)
+        except HnmError as error:  # what happened counts more than the record of it
+            reporter.note(f"the end of the run is not recorded: {error.what}")
 
 
 def _stage_record(result: StageResult) -> StageRecord:

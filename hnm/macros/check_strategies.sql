@@ -1,4 +1,4 @@
-{# Refuses strategies that cannot be meant: without a name or rule, named twice, chained to a later one. #}
+{# Refuses strategies that cannot be meant: without a name or rule, named twice, built on one that is not before it. #}
 {% macro check_strategies(strategies) -%}
 {% if not strategies -%}
     {{ raise_error("there is no strategy; list at least one in the var `strategies`") }}
@@ -14,20 +14,21 @@
     {%- if strategy.name | lower in names -%}
         {{ raise_error("two strategies are named '" ~ strategy.name ~ "'") }}
     {%- endif %}
-    {%- set limit = strategy.per_positive | default(1) -%}
-    {% if not limit is integer or limit is boolean or limit < 1 -%}
-        {{ raise_error("strategy '" ~ strategy.name ~ "': per_positive is " ~ limit
-            ~ "; it must be a whole number from 1") }}
-    {%- endif %}
-    {%- for filled in filled_strategies(strategy).split() -%}
-        {% if filled | lower not in names -%}
-            {{ raise_error("strategy '" ~ strategy.name ~ "' fills '" ~ filled
-                ~ "', which is not a strategy before it") }}
-        {%- endif %}
-    {%- endfor %}
+    {{- check_whole_number(strategy, 'per_positive', strategy.per_positive | default(1), 1) }}
+    {{- check_whole_number(strategy, 'max_uses', strategy.max_uses | default(1), 1) }}
+    {{- check_earlier(strategy, 'fills', filled_strategies(strategy).split(), names) }}
+    {{- check_earlier(strategy, 'mixes', strategy.mixes | list if strategy.mixes is mapping else [], names) }}
     {%- if names.append(strategy.name | lower) %}{% endif -%}
 {% endfor -%}
 {% endmacro %}
+
+{# The strategies `given` in a setting are among the `names` of those before it. #}
+{% macro check_earlier(strategy, setting, given, names) -%}
+{% for earlier in given if earlier | lower not in names -%}
+    {{ raise_error("strategy '" ~ strategy.name ~ "' " ~ setting ~ " '" ~ earlier
+        ~ "', which is not a strategy before it") }}
+{%- endfor -%}
+{%- endmacro %}
 
 {# The strategies whose empty pairs this one fills, separated by spaces; `fills` may be one name or a list. #}
 {% macro filled_strategies(strategy) -%}

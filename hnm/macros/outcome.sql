@@ -3,49 +3,62 @@
    considers: SQL condition; only candidates that meet it get a row for this strategy.
    reasons: the rule's own reasons to exclude, in order, each with the SQL condition that excludes.
    order: SQL expression; of the candidates that pass, the smallest come first (ties by document id).
-   settings: the names of the rule's own settings, beside name, rule, per_positive and fills.
+   settings: the names of the rule's own settings, beside name, rule, per_positive, fills and max_uses.
+   measures: columns for conditions and order, each with its SQL expression over what is considered; it may be a window.
+   source: the relation that is read: the candidates, with whatever columns the rule adds to them.
 
    exclusion_reason is null for what is kept; exclusion_step is the reason's place in the order of rules, from 1.
    selected_rank counts the candidates that pass within query and positive, from 1; those behind per_positive are
    excluded. A strategy with `fills` passes only in pairs of query and positive that all those strategies left empty. #}
-{% macro outcome(strategy, considers, reasons, order, settings=[]) -%}
-{% for setting in strategy if setting not in ['name', 'rule', 'per_positive', 'fills'] + settings -%}
+{% macro outcome(strategy, considers, reasons, order, settings=[], measures={}, source='candidates') -%}
+{% for setting in strategy if setting not in ['name', 'rule', 'per_positive', 'fills', 'max_uses'] + settings -%}
     {{ raise_error("strategy '" ~ strategy.name ~ "': the rule '" ~ strategy.rule ~ "' has no setting '" ~ setting
-        ~ "' (it has: " ~ (['per_positive', 'fills'] + settings) | join(', ') ~ ")") }}
+        ~ "' (it has: " ~ (['per_positive', 'fills', 'max_uses'] + settings) | join(', ') ~ ")") }}
 {%- endfor -%}
-{% set filled = filled_strategies(strategy).split() -%}
+{% set filled -%}
+    {% for earlier in filled_strategies(strategy).split() -%}
+    {{ 'union ' if not loop.first -}}
+    select query_id, positive_id from strategy_{{ earlier }} where exclusion_reason is null
+    {% endfor -%}
+{% endset -%}
 {% set rules = {
     'known_positive': 'is_known_positive',
     'copy_of_positive': 'is_positive_copy',
 } -%}
 {% if rules.update(reasons) %}{% endif -%}
-{% if filled and rules.update({'filled_by_earlier_strategy': 'filled.query_id is not null'}) %}{% endif -%}
+{% set chained = {'filled_by_earlier_strategy': '(query_id, positive_id) in (' ~ filled | trim ~ ')'} -%}
+{% if filled and rules.update(chained) %}{% endif -%}
+{% set ending = (['beyond_max_uses'] if strategy.max_uses is defined else []) + ['beyond_per_positive'] -%}
+{% set considered -%}
 select
-    candidates.*,
-    '{{ strategy.name }}' as strategy,
+    *,
     case
         {%- for reason, excludes in rules.items() %}
         when {{ excludes }} then '{{ reason }}'
         {%- endfor %}
     end as failed,
+from (
+    select
+        *,
+        {%- for measure, expression in measures.items() %}
+        {{ expression | indent(8) }} as {{ measure }},
+        {%- endfor %}
+    from {{ source | indent }}
+    where {{ considers }}
+)
+{%- endset -%}
+select
+    *,
+    '{{ strategy.name }}' as strategy,
     if(failed is null, row_number() over (
-        partition by candidates.query_id, candidates.positive_id, failed is null order by {{ order }}, doc_id
+        partition by query_id, positive_id, failed is null order by {{ order }}, doc_id
     ), null)::integer as selected_rank,
     case
         when selected_rank > {{ strategy.per_positive | default(1) }} then 'beyond_per_positive'
         else failed
     end as exclusion_reason,
-    list_position({{ rules | list + ['beyond_per_positive'] }}, exclusion_reason)::integer as exclusion_step,
-from candidates
-{%- if filled %}
-left join (
-    {%- for earlier in filled %}
-    {%- if not loop.first %}
-    union
-    {%- endif %}
-    select distinct query_id, positive_id from strategy_{{ earlier }} where exclusion_reason is null
-    {%- endfor %}
-) as filled on filled.query_id = candidates.query_id and filled.positive_id = candidates.positive_id
-{%- endif %}
-where {{ considers }}
+    list_position({{ rules | list + ending }}, exclusion_reason)::integer as exclusion_step,
+from (
+    {{ (within_max_uses(strategy, considered, order) if strategy.max_uses is defined else considered) | indent }}
+)
 {%- endmacro %}

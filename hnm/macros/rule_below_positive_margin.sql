@@ -2,10 +2,8 @@
    least `margin` below the positive's are likely unlabelled positives. Of the others, the highest scores come first. #}
 {% macro rule_below_positive_margin(strategy) -%}
 {% set margin = strategy.margin | default(0.05) -%}
-{% if not margin is number or not 0 <= margin <= 2 -%}
-    {{ raise_error("strategy '" ~ strategy.name ~ "': margin is " ~ margin ~ "; it must lie between 0 and 2") }}
-{%- endif -%}
-{{ outcome(
+{{ check_number(strategy, 'margin', margin, 0, 2) }}
+{{- outcome(
     strategy,
     considers='agreement > 0',
     reasons={'within_margin_of_positive': 'd_query_doc < d_query_positive + ' ~ margin},

@@ -1,6 +1,10 @@
-"""The position-based click model, run for the sessions of one query. Pure numpy; imported while a transform runs."""
+"""Users of the position-based model: the further down, the fewer look; whoever looks judges the document alone.
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+P(click | d, k) = examination(k) * attractiveness(d). Chuklin, Markov and de Rijke, "Click Models for Web Search"
+(2015), 3.2. Pure numpy; imported while a transform runs.
+"""
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,28 +13,11 @@ if TYPE_CHECKING:
     from hnm.transforms.simulate_clicks import SimulateClicksParams
 
 Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
-SECONDS_PER_DAY = 86_400
 
 
-class Log(NamedTuple):
-    """Simulated impressions of one query, all arrays of the same length, session by session in order of position.
-
-    `session`: 0-based. `document`: index into the query's ranking. `position`: 1-based. `clicked`: boolean. `dwell`:
-    seconds, also where nothing was clicked. `second`: when the session was, in seconds since the start of the log.
-    """
-
-    session: Integers
-    document: Integers
-    position: Integers
-    clicked: NDArray[np.bool_]
-    dwell: Floats
-    second: Integers
-
-
-def examination(position: Integers, eta: float) -> Floats:
-    """P(examined | position): (1/position)^eta, in (0, 1], for positions counted from 1."""
-    return np.power(1.0 / position, eta)
+def examination(places: int, eta: float) -> Floats:
+    """P(examined | position) of the first positions: (1/position)^eta, in (0, 1]."""
+    return np.power(1.0 / np.arange(1, places + 1), eta)
 
 
 def attractiveness(relevance: Floats, noise: float) -> Floats:
@@ -38,42 +25,6 @@ def attractiveness(relevance: Floats, noise: float) -> Floats:
     return noise + (1 - 2 * noise) * relevance
 
 
-def simulate(relevance: Floats, params: "SimulateClicksParams", random: np.random.Generator) -> Log:
-    """Sessions of one query whose ranking has documents of these relevances (in [0, 1]), best rank first."""
-    sessions = _session_count(params, random)
-    document = _shown(sessions, len(relevance), params, random)
-    position = np.broadcast_to(np.arange(1, document.shape[1] + 1), document.shape)
-    seen = relevance[document]
-    probability = examination(position, params.eta) * attractiveness(seen, params.noise)
-    clicked = random.random(document.shape) < probability
-    shortest, longest = np.log(params.dwell_irrelevant_seconds), np.log(params.dwell_relevant_seconds)
-    dwell = random.lognormal(shortest + (longest - shortest) * seen, params.dwell_sigma)
-    second = random.integers(0, params.days * SECONDS_PER_DAY, size=(sessions, 1))
-    session = np.arange(sessions)[:, None]
-    columns: list[NDArray[Any]] = [session, document, position, clicked, dwell, second]
-    return Log(*(np.broadcast_to(column, document.shape).ravel() for column in columns))
-
-
-def _session_count(params: "SimulateClicksParams", random: np.random.Generator) -> int:
-    mean = params.sessions_per_query
-    match params.sessions:
-        case "fixed":
-            return round(mean)
-        case "poisson":
-            return int(random.poisson(mean))
-        case "geometric":
-            return int(random.geometric(1 / (1 + mean))) - 1
-
-
-def _shown(sessions: int, ranked: int, params: "SimulateClicksParams", random: np.random.Generator) -> Integers:
-    """Which documents each session shows, (sessions, min(ranked, shown_depth)), as 0-based ranks.
-
-    Most sessions show the ranking's head. An explored one shows a Plackett-Luce sample with weights 1/rank, drawn by
-    the Gumbel trick: the documents in descending order of log(weight) plus standard Gumbel noise.
-    """
-    shown = np.tile(np.arange(min(ranked, params.shown_depth)), (sessions, 1))
-    explored = random.random(sessions) < params.explore
-    pool = np.arange(1, min(ranked, max(params.explore_depth, params.shown_depth)) + 1)
-    keys = random.gumbel(size=(int(explored.sum()), len(pool))) - np.log(pool)
-    shown[explored] = np.argsort(-keys, axis=1)[:, : shown.shape[1]]
-    return shown
+def clicks(seen: Floats, params: "SimulateClicksParams", random: np.random.Generator) -> NDArray[np.bool_]:
+    """Clicks on documents of the relevances `seen`, (sessions, positions)."""
+    return random.random(seen.shape) < examination(seen.shape[1], params.eta) * attractiveness(seen, params.noise)

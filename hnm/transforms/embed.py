@@ -26,6 +26,7 @@ CHUNK_TEXTS = 8_192
 CALL_BATCHES = 4
 """Batches per call of the model, between which progress is shown and time is taken."""
 OUTPUT_ROWS = 8_192
+TRUNCATION_NOTED = 0.1
 
 
 class EmbedParams(Params):
@@ -76,6 +77,9 @@ def embed(inputs: Inputs, params: EmbedParams, context: Context) -> Iterator["pa
 
     Vectors in `previous` (this stage's last output by the same encoder) are taken over. What is encoded goes to part
     files in the stage's work folder every 20 s, and a run after a kill goes on from there.
+
+    `truncated_texts` and `truncated_share` are facts of the stage: of the texts encoded in this run, those that fill
+    `max_tokens`, nearly all of which are longer. More than 10 % are noted.
 
     The floats depend slightly on the batch that a text was in (cosine 0.9999 and more), so the table's version goes by
     (kind, id, text_hash) and the encoder. Memory: 8,192 texts and 20 s of vectors, beside the model.
@@ -145,9 +149,17 @@ def _encode_missing(
         runs_on=describe(context.settings),
         texts_encoded=encoded,
         texts_blank=blank,
-        share_cut=encoder.filled / encoder.tokenized if encoder.tokenized else None,
         texts_per_second=round(encoded / (time.monotonic() - started), 1) if encoded else None,
     )
+    _report_truncation(encoder, context)
+
+
+def _report_truncation(encoder: "BiEncoder", context: Context) -> None:
+    """Record how many of the texts just encoded were cut, and say so when they are many."""
+    share = encoder.filled / encoder.tokenized if encoder.tokenized else None
+    context.record(truncated_texts=encoder.filled, truncated_share=share)
+    if share and share > TRUNCATION_NOTED:
+        context.note(f"{share:.0%} of the texts are cut: only their first {encoder.max_tokens} tokens are read")
 
 
 def _calls(rows: list[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:

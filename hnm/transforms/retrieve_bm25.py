@@ -59,7 +59,7 @@ def retrieve_bm25(inputs: Inputs, params: BM25Params, context: Context) -> Itera
     from bm25s.tokenization import Tokenizer
     from Stemmer import Stemmer as Snowball
 
-    from hnm.retrieval import candidates
+    from hnm.retrieval import candidates, float_scores
 
     query_ids = candidates.sorted_ids(inputs, "queries", "query_id")
     doc_ids = candidates.sorted_ids(inputs, "corpus", "doc_id")
@@ -76,10 +76,10 @@ def retrieve_bm25(inputs: Inputs, params: BM25Params, context: Context) -> Itera
         texts = "select coalesce(text, '') from queries order by query_id"
         for batch in inputs.sql(texts, batch_rows=QUERY_BLOCK):
             terms = _terms(tokenizer, batch, known_only=True)
-            found = [_best(index.get_scores_from_ids(query), params.top_k) for query in terms]
-            yield from candidates.batches(
-                params.retriever, query_ids[first : first + len(found)], found, doc_ids, _as_float
-            )
+            scores = [index.get_scores_from_ids(query) for query in terms]
+            found = [float_scores.best((row > 0).nonzero()[0], row[row > 0], params.top_k) for row in scores]
+            searched = query_ids[first : first + len(found)]
+            yield from candidates.batches(params.retriever, searched, found, doc_ids, float_scores.as_float)
             first += len(found)
             advance(len(found))
 
@@ -110,21 +110,3 @@ def _index(inputs: Inputs, params: BM25Params, tokenizer: Any, documents: int, c
     with context.progress("indexing terms", None, "documents"):
         index.index(Tokenized(terms, vocabulary), create_empty_token=False, show_progress=False)
     return index
-
-
-def _best(scores: "NDArray[np.float32]", top_k: int) -> "NDArray[np.int64]":
-    """The keys of the best documents. The bits of floats that are not negative, read as integers, keep their order."""
-    import numpy as np
-
-    from hnm.retrieval import topk
-
-    found = np.flatnonzero(scores > 0)
-    bits = scores[found].view(np.int32).astype(np.int64)
-    keys: NDArray[np.int64] = topk.select(topk.pack(bits[None, :], found), top_k)[0]
-    return keys
-
-
-def _as_float(bits: "NDArray[np.int64]") -> "NDArray[np.float32]":
-    import numpy as np
-
-    return bits.astype(np.int32).view(np.float32)

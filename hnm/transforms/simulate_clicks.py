@@ -1,4 +1,4 @@
-"""Transform: an impression log simulated from judgments by a position-based click model."""
+"""Transform: an impression log simulated from judgments by a model of how people click."""
 
 import hashlib
 import json
@@ -44,13 +44,18 @@ order by query_id
 class SimulateClicksParams(Params):
     """How people are taken to click.
 
+    `user`: what kind of people they are. `pbm` look at each position with a probability of its own; `cascade` read from
+    the top until they are satisfied or give up; `trust_biased` are as `pbm`, but also click what stands high because it
+    stands high; `mismatched` are any of these, session by session, so that no model is right.
     `splits`: whose queries are simulated; null for all.
     `ranker`: the retriever in `ranking` that plays the production ranker; may be left out when there is only one.
     `sessions_per_query`: their mean number. `sessions`: how it varies; geometric is the long-tailed traffic of logs.
     `shown_depth`: documents shown per session.
     `explore`: share of sessions whose list is drawn at random from the first `explore_depth` documents (Plackett-Luce
     with weights 1/rank), so that documents below the fold are seen at all.
-    `eta`: strength of the position bias.
+    `eta`: strength of the position bias (not of `cascade`).
+    `perseverance`: probability that a `cascade` user who is not satisfied reads on.
+    `trust`: share of `trust_biased` users who click what they look at first, though they would not for its own sake.
     `noise`: probability to click an examined document of grade 0, and not to click one of the top grade.
     `max_grade`: top of the grade scale; null takes the largest grade in `judgments`. Give it where queries are added
     over time: a new largest grade would change the clicks of all.
@@ -59,6 +64,7 @@ class SimulateClicksParams(Params):
     `first_day`, `days`: the span in which sessions happen.
     """
 
+    user: Literal["pbm", "cascade", "trust_biased", "mismatched"] = "pbm"
     splits: tuple[str, ...] | None = ("train", "dev")
     ranker: str | None = None
     sessions_per_query: float = Field(default=20, gt=0)
@@ -67,6 +73,8 @@ class SimulateClicksParams(Params):
     explore: float = Field(default=0.2, ge=0, le=1)
     explore_depth: int = Field(default=30, ge=1)
     eta: float = Field(default=1.0, ge=0)
+    perseverance: float = Field(default=0.9, ge=0, le=1)
+    trust: float = Field(default=0.4, ge=0, le=1)
     noise: float = Field(default=0.1, ge=0, le=0.5)
     max_grade: int | None = Field(default=None, ge=1)
     dwell_relevant_seconds: float = Field(default=60, gt=0)
@@ -79,12 +87,13 @@ class SimulateClicksParams(Params):
 
 @transform(params=SimulateClicksParams, inputs=("queries", "judgments", "ranking"), packages=("numpy",))
 def simulate_clicks(inputs: Inputs, params: SimulateClicksParams, context: Context) -> Iterator["pa.RecordBatch"]:
-    """Impressions that a position-based click model yields over the lists of a "production" ranker.
+    """Impressions that a click model yields over the lists of a "production" ranker.
 
-    P(click | d, k) = examination(k) * attractiveness(d), with examination(k) = (1/k)^eta at position k counted from 1
-    and attractiveness(d) = noise + (1 - 2 noise) * grade(d) / max_grade: `noise` without relevance, 1 - `noise` at the
-    top grade. Sources: Chuklin, Markov and de Rijke, "Click Models for Web Search" (2015), for the model; Joachims,
-    Swaminathan and Schnabel, "Unbiased Learning-to-Rank with Biased Feedback" (WSDM 2017), for eta and the noise.
+    Attractiveness is the probability that who looks at a document clicks it: noise + (1 - 2 noise) * grade / max_grade,
+    which is `noise` without relevance and 1 - `noise` at the top grade (Joachims, Swaminathan and Schnabel, "Unbiased
+    Learning-to-Rank with Biased Feedback", WSDM 2017). Who looks, at position k counted from 1, depends on the `user`:
+    for `pbm`, P(click) = (1/k)^eta * attractiveness. Formulas and sources of all of them: `_position_based_clicks`,
+    `_cascade_clicks`, `_trust_biased_clicks`, `_mismatched_clicks`.
 
     Inputs: queries(query_id, split), judgments(query_id, doc_id, grade), ranking(query_id, doc_id, retriever, rank).
     Unjudged documents and negative grades count as grade 0. A query without a ranking gets no impression, one without
@@ -156,7 +165,7 @@ def _impressions(
     import numpy as np
     import pyarrow as pa
 
-    from hnm.transforms._position_based_clicks import simulate
+    from hnm.transforms._simulated_clicks import simulate
 
     query_id = row["query_id"]
     relevance = np.minimum(np.array(row["grades"], dtype=np.float64) / max_grade, 1)

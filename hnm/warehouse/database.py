@@ -51,6 +51,7 @@ class Database:
     def writing(self, attach: Mapping[str, Path] | None = None) -> Iterator["duckdb.DuckDBPyConnection"]:
         """One transaction: committed at the end, undone when anything fails. Keep it short.
 
+        Raises WarehouseError when the commit fails, as on a full disk, and LockedError when others hold the file.
         `attach`: further DuckDB files to read from, by name.
         """
         with self.gate.writing(), self._transaction(attach or {}) as connection:
@@ -71,9 +72,21 @@ class Database:
             except BaseException:
                 connection.rollback()
                 raise
-            connection.commit()
+            self._commit(connection)
         finally:
             connection.close()
+
+    def _commit(self, connection: "duckdb.DuckDBPyConnection") -> None:
+        import duckdb
+
+        try:
+            connection.commit()
+        except duckdb.Error as error:
+            raise WarehouseError(
+                f"cannot write {self.path}; nothing of it was published",
+                why=str(error),
+                hint="if the disk is full, free some space (`hnm gc`, `hnm clean`); `hnm run` goes on from here",
+            ) from None
 
     def _open(self, read_only: bool, patience: float) -> "duckdb.DuckDBPyConnection":
         import duckdb

@@ -1,8 +1,10 @@
-"""impressions, unknown_impressions, click_evidence, positives."""
+"""impressions, unknown_impressions, excluded_sessions, click_evidence, positives: which clicks count, and what for."""
 
 import math
+from datetime import date
 from typing import Any
 
+import duckdb
 import pytest
 from sql_stages import Stages, select
 
@@ -51,6 +53,9 @@ def test_click_evidence_by_hand(stages: Stages) -> None:
         "mean_dwell_seconds": 20.0,
         "expected_examinations": 1 + 1 + 1 / 2 + 1 / 4,
         "ctr": 0.5,
+        "examined_not_clicked": 0,
+        "effective_sample_size": 2,
+        "clipped_share": 0,
         "attractiveness": pytest.approx(2 / 2.75),
         "lower_bound": pytest.approx(wilson(2 / 2.75, 2.75, 2)),
     }
@@ -78,10 +83,122 @@ def test_empty_log_gives_no_evidence(stages: Stages) -> None:
     assert stages.build("click_evidence") == []
 
 
-def give_evidence(stages: Stages, rows: list[tuple[Any, ...]]) -> None:
+LOG = (
+    "session_id varchar, query_id varchar, doc_id varchar, position integer, clicked boolean, dwell_seconds float, "
+    "shown_at timestamp"
+)
+
+
+def evidence(stages: Stages, *columns: str, **variables: Any) -> dict[str, tuple[Any, ...]]:
+    """By document, some columns of its evidence."""
+    rows = stages.build("click_evidence", positives_from="clicks", **variables)
+    return {row["doc_id"]: tuple(row[column] for column in columns) for row in rows}
+
+
+def test_what_stands_above_the_last_click_was_passed_over(stages: Stages) -> None:
+    stages.give(
+        "impressions",
+        [
+            ("s1", "q", "a", 1, False),
+            ("s1", "q", "b", 2, True),
+            ("s1", "q", "c", 3, False),
+            ("s1", "q", "d", 4, True),
+            ("s1", "q", "e", 5, False),  # below the last click: says nothing
+            ("s2", "q", "a", 1, False),  # no click in the session: says nothing
+            ("s3", "q", "c", 1, False),
+            ("s3", "q", "a", 2, False),
+            ("s3", "q", "b", 3, True),
+        ],
+    )
+    found = evidence(stages, "examined_not_clicked", click_eta=1.0)
+    assert found == {"a": (1.5,), "b": (0,), "c": (pytest.approx(1 / 3 + 1),), "d": (0,), "e": (0,)}
+
+
+def test_a_short_click_is_no_click_and_no_evidence_against(stages: Stages) -> None:
+    stages.give(
+        "impressions",
+        [
+            ("s1", "q", "a", 1, False),
+            ("s1", "q", "b", 2, True, 3.0),
+            ("s1", "q", "c", 3, True, 5.0),
+            ("s2", "q", "a", 1, True, None),  # the log does not know how long
+            ("s2", "q", "b", 2, True, 0.0),
+        ],
+    )
+    columns = "clicks", "clicked_sessions", "mean_dwell_seconds", "examined_not_clicked"
+    every = {"a": (1, 1, None, 1), "b": (2, 2, 1.5, 0), "c": (1, 1, 5, 0)}
+    assert evidence(stages, *columns) == every
+    assert evidence(stages, *columns, min_dwell_seconds=0) == every
+    assert evidence(stages, *columns, min_dwell_seconds=5) == {
+        "a": (1, 1, None, 1),
+        "b": (0, 0, None, 0),
+        "c": (1, 1, 5, 0),
+    }
+    # The last click tells how far people read, however short it was.
+    assert evidence(stages, *columns, min_dwell_seconds=6)["a"] == (1, 1, None, 1)
+
+
+def test_only_what_was_shown_before_a_day_counts(stages: Stages) -> None:
+    times = ["2025-03-01 23:59", "2025-03-02 00:00", None]
+    stages.give("impressions", [(f"s{i}", "q", "a", 1, True, None, at) for i, at in enumerate(times)], LOG)
+    assert evidence(stages, "impressions") == {"a": (3,)}
+    assert evidence(stages, "impressions", clicks_before="2025-03-02") == {"a": (1,)}
+    assert evidence(stages, "impressions", clicks_before=date(2025, 3, 2)) == {"a": (1,)}
+    assert evidence(stages, "impressions", clicks_before="2025-03-01") == {}
+    with pytest.raises(duckdb.ConversionException):
+        evidence(stages, "impressions", clicks_before="O'Clock")
+
+
+def test_sessions_that_see_too_much_are_excluded_and_listed(stages: Stages) -> None:
+    rows = [("bot", f"q{i}", "a", 1, False, None, f"2025-03-0{i + 1}") for i in range(4)]
+    rows += [("clicker", "q0", d, i + 1, True, None, "2025-03-01") for i, d in enumerate("abc")]
+    rows += [("person", "q0", d, i + 1, d == "b", None, "2025-03-01") for i, d in enumerate("abc")]
+    stages.give("impressions", rows, LOG)
+    limits = {"max_session_impressions": 3, "max_session_clicks": 2}
+    excluded = stages.build("excluded_sessions", **limits)
+    assert select(excluded, "session_id", "impressions", "clicks", "queries", "reason") == [
+        ("bot", 4, 0, 4, "too_many_impressions"),
+        ("clicker", 3, 3, 1, "too_many_clicks"),
+    ]
+    assert str(excluded[0]["last_shown_at"]) == "2025-03-04 00:00:00"
+    assert evidence(stages, "distinct_sessions", "clicks", **limits) == {"a": (1, 0), "b": (1, 1), "c": (1, 0)}
+    assert select(stages.build("excluded_sessions", max_session_clicks=0), "session_id") == [("clicker",), ("person",)]
+    assert stages.build("excluded_sessions", max_session_impressions=4, max_session_clicks=3) == []
+    assert stages.build("excluded_sessions") == []
+
+    stages.build("excluded_sessions", max_session_impressions=0)
+    assert evidence(stages, "clicks", max_session_impressions=0) == {}  # nobody is left
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"click_model": "pmb"}, "no macro 'click_pmb'"),
+        ({"min_dwell_seconds": "5s"}, "min_dwell_seconds is 5s"),
+        ({"max_session_clicks": -1}, "max_session_clicks is -1"),
+        ({"max_session_impressions": True}, "max_session_impressions is True"),
+        ({"click_examination": "guessed"}, "click_examination is 'guessed'"),
+        ({"click_model": "ipw", "propensity_clip": 2}, "propensity_clip is 2"),
+    ],
+)
+def test_wrong_vars_are_refused(stages: Stages, variables: dict[str, Any], words: str) -> None:
+    with pytest.raises(TemplateError, match=words):
+        stages.render("click_evidence", positives_from="clicks", **variables)
+
+
+EVIDENCE = (
+    "query_id varchar, doc_id varchar, impressions bigint, clicks bigint, distinct_sessions bigint, "
+    "clicked_sessions bigint, mean_position double, mean_dwell_seconds double, expected_examinations double, "
+    "attractiveness double, lower_bound double"
+)
+
+
+def give_evidence(stages: Stages, rows: list[tuple[Any, ...]], clicks: int = 9) -> None:
     """Rows of (query_id, doc_id, clicked_sessions, lower_bound)."""
     stages.give(
-        "click_evidence", [(q, d, 9, 5, 9, sessions, 1.0, None, 6.0, 0.5, 0.8, bound) for q, d, sessions, bound in rows]
+        "click_evidence",
+        [(q, d, 9, clicks, 9, sessions, 1.0, None, 6.0, 0.8, bound) for q, d, sessions, bound in rows],
+        EVIDENCE,
     )
 
 
@@ -111,6 +228,14 @@ def test_positives_from_clicks_need_sessions_a_bound_and_a_query_for_training(st
     assert {row["grade"] for row in rows} == {None}
 
 
+def test_positives_need_clicks_and_name_their_model(stages: Stages) -> None:
+    stages.give("queries", [("q1", "x", "train")])
+    give_evidence(stages, [("q1", "d1", 2, 0.5)], clicks=4)
+    (row,) = stages.build("positives", positives_from="clicks", min_clicks=4, click_model="dbn")
+    assert row["origin"] == "clicks:dbn"
+    assert stages.build("positives", positives_from="clicks", min_clicks=5) == []
+
+
 def test_positives_from_judgments_by_grade(stages: Stages) -> None:
     stages.give("queries", [("q1", "x", "train"), ("q2", "x", "test")])
     stages.give("judgments", [("q1", "d1", 1), ("q1", "d2", 3), ("q1", "d3", 0), ("q2", "d1", 3)])
@@ -125,7 +250,7 @@ def test_positives_from_judgments_by_grade(stages: Stages) -> None:
 def test_both_kinds_of_positives_have_the_same_columns(stages: Stages) -> None:
     stages.give("queries")
     stages.give("judgments")
-    stages.give("click_evidence")
+    stages.give("click_evidence", columns=EVIDENCE)
     described = []
     for origin in ("clicks", "judgments"):
         stages.build("positives", positives_from=origin)

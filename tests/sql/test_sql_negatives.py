@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sql_stages import Row, Stages, select
+from mined import candidate, kept, mine, reasons
+from sql_stages import Stages, select
 
 from hnm.errors import TemplateError
 
@@ -14,40 +15,6 @@ DATABASE = Stages()
 
 PAPER = {"name": "paper", "rule": "dual_criterion", "per_positive": 2}
 FILL = {"name": "fill", "rule": "below_positive_share", "share": 0.5, "fills": "paper", "per_positive": 2}
-
-
-def candidate(
-    name: str,
-    d_query_doc: float,
-    d_positive_doc: float = 1.0,
-    d_query_positive: float = 0.5,
-    pair: tuple[str, str] = ("q", "p"),
-    rank_bm25: int | None = 1,
-    rank_random: int | None = None,
-    known: bool = False,
-    copy: bool = False,
-) -> tuple[Any, ...]:
-    return (*pair, name, d_query_doc, d_query_positive, d_positive_doc, rank_bm25, rank_random, known, copy)
-
-
-def mine(stages: Stages, candidates: list[tuple[Any, ...]], *strategies: dict[str, Any]) -> list[Row]:
-    stages.give("scored_candidates", candidates)
-    stages.connection.execute("""
-        update scored_candidates set
-            split = 'train', fused_score = 1 - d_query_doc, agreement = (rank_bm25 is not null)::integer,
-            score_bm25 = 100 - rank_bm25, rrf = coalesce(1 / (60 + rank_bm25), 0), lexical_overlap = 0
-    """)
-    return stages.build("negatives", strategies=list(strategies))
-
-
-def reasons(rows: list[Row]) -> dict[str, str | None]:
-    return {row["doc_id"]: row["exclusion_reason"] for row in rows}
-
-
-def kept(rows: list[Row]) -> list[tuple[Any, ...]]:
-    """(strategy, document) of what was kept, by strategy in order of choice."""
-    chosen = [row for row in rows if row["exclusion_reason"] is None]
-    return select(sorted(chosen, key=lambda row: (row["strategy"], row["selected_rank"])), "strategy", "doc_id")
 
 
 def test_paper_rule_with_vectors_by_hand(stages: Stages) -> None:

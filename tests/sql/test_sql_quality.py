@@ -138,6 +138,62 @@ def test_quality_by_hand(mined: Stages) -> None:
     assert (empty["coverage"], empty["yield"], empty["hardness"], empty["label_conflicts"]) == (0, 0, None, 0)
 
 
+def test_every_mean_and_quantile_of_a_strategy_by_hand(mined: Stages) -> None:
+    """The strategy top keeps a and b for p and for p2: see DOCUMENTS for the cosines, TEXTS for the words."""
+    (top,) = (row for row in mined.build("negative_quality") if row["strategy"] == "top")
+    assert {name: top[name] for name in top if not name[-2:].isdigit()} == {
+        "strategy": "top",
+        "queries": 2,
+        "pairs": 3,
+        "negatives": 4,
+        "coverage": 0.5,
+        "pair_coverage": pytest.approx(2 / 3),
+        "yield": pytest.approx(4 / 3),
+        "hardness": pytest.approx(0.8 / 0.6),
+        "margin": pytest.approx(-0.2),
+        "inversion_rate": 1,
+        "slack_1": pytest.approx((0.2 + 0.2 + 0.8 + 0.8) / 4),
+        "slack_2": pytest.approx((-0.16 + 0.2 + 0.8 + 1.4) / 4),
+        "agreement": 0.5,  # one retriever of two
+        "lexical_overlap_query": pytest.approx((0 + 0 + 0.5 + 0.5) / 4),
+        "lexical_overlap_positive": pytest.approx((0.5 + 0 + 0 + 0) / 4),
+        "near_duplicate_rate": 0.25,
+        "diversity": pytest.approx(1 - 0.28),
+        "hubness_max": 2,
+        "hubness_gini": 0,
+        "label_conflicts": 0,
+        "judged_positive_rate": 0.5,
+    }
+    # Linear interpolation between the neighbours in 0.2, 0.2, 0.8, 0.8 and in -0.16, 0.2, 0.8, 1.4.
+    percents = ("05", "25", "50", "75", "95")
+    assert [top[f"slack_1_p{percent}"] for percent in percents] == pytest.approx([0.2, 0.2, 0.5, 0.8, 0.8])
+    assert [top[f"slack_2_p{percent}"] for percent in percents] == pytest.approx([-0.106, 0.11, 0.5, 0.95, 1.31])
+
+
+def test_quantiles_of_the_margin_by_hand(mined: Stages) -> None:
+    """Of the margins -0.2 (a and b) and 0.6 - 0.28 (c)."""
+    strategies = [{"name": "top", "rule": "top", "per_positive": 3}]
+    mined.connection.execute("delete from scored_candidates where positive_id = 'p2'")
+    mined.build("negatives", strategies=strategies)
+    mined.build("negative_measures")
+    mined.build("negative_quality_by_query", strategies=strategies)
+    (top,) = mined.build("negative_quality")
+    found = [top[f"margin_p{percent}"] for percent in ("05", "25", "50", "75", "95")]
+    assert found == pytest.approx([-0.2, -0.2, -0.2, 0.06, -0.2 + 0.9 * 0.52])
+
+
+def test_the_best_positive_may_be_one_that_nothing_was_mined_for(mined: Stages) -> None:
+    mined.give("positives", [("q", "c", 1, 0.5, "train"), ("q", "p", 2, 0.25, "train")])
+    mined.build("scored_candidates", positives_per_query=1)
+    mined.build("negatives", strategies=STRATEGIES)
+    rows = mined.build("negative_measures")
+    assert {row["positive_id"] for row in rows} == {"c"}
+    assert {row["doc_id"] for row in rows} == {"a", "b"}
+    for row in rows:
+        assert row["margin"] == pytest.approx(0.6 - 0.8)
+        assert row["slack_1"] == pytest.approx(0.72 - 0.2)
+
+
 def test_hardness_needs_a_positive_score(stages: Stages) -> None:
     stages.give_texts({"p": "p", "a": "a"}, {"q": "q"})
     stages.give_vectors({"p": [-1.0, 0.0], "a": [1.0, 0.0]}, {"q": [1.0, 0.0]})

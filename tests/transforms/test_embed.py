@@ -112,7 +112,24 @@ def test_a_transformer_gives_what_plain_sentence_transformers_gives(tiny_backbon
     np.testing.assert_allclose(vectors(table), plain, atol=1e-5)
     assert context.facts["texts_encoded"] == 40
     # Three tokens a word and two around the text: 32 tokens are full from the tenth word on.
-    assert context.facts["share_cut"] == pytest.approx(31 / 40)
+    assert context.facts["truncated_texts"] == 31
+    assert context.facts["truncated_share"] == pytest.approx(31 / 40)
+    assert isinstance(context.reporter, Watcher)
+    assert context.reporter.notes == ["78% of the texts are cut: only their first 32 tokens are read"]
+
+
+@pytest.mark.parametrize("long", [0, 1, 2])
+def test_few_texts_that_are_cut_are_counted_without_a_note(long: int, tmp_path: Path) -> None:
+    rows: list[Row] = [("document", f"{i:03}", f"fox {i} " * (9 if i < long else 1)) for i in range(10)]
+    _, context = run(tmp_path, [*rows, ("query", "blank", " ")], max_tokens=8)
+    assert (context.facts["truncated_texts"], context.facts["truncated_share"]) == (long, long / 10)
+    assert isinstance(context.reporter, Watcher)
+    assert len(context.reporter.notes) == (long > 1)
+
+
+def test_what_is_not_read_cannot_be_cut(tmp_path: Path) -> None:
+    _, context = run(tmp_path, [("query", "blank", " ")])
+    assert (context.facts["truncated_texts"], context.facts["truncated_share"]) == (0, None)
 
 
 @given(st.lists(st.tuples(st.sampled_from(["document", "query"]), st.text(max_size=12)), max_size=8), st.randoms())

@@ -92,6 +92,53 @@ def test_click_rates_match_the_formula(tmp_path: Path, eta: float) -> None:
         assert found[f"q-d{i}", i + 1] == pytest.approx(expected, abs=tolerance)
 
 
+def test_readers_from_the_top_stop_when_satisfied_or_tired(tmp_path: Path) -> None:
+    sessions, stay = 20_000, 0.8
+    grades: list[int | None] = [0, 1, None, 1]
+    frame = run(
+        tmp_path,
+        tables({"q": grades}),
+        user="cascade",
+        sessions_per_query=sessions,
+        sessions="fixed",
+        explore=0,
+        noise=0.2,
+        perseverance=stay,
+    )
+    found, looked = rates(frame), 1.0
+    for i, grade in enumerate(grades):
+        attracted = satisfied = 0.8 if grade else 0.2
+        tolerance = 4.5 * np.sqrt(looked * attracted * (1 - looked * attracted) / sessions)
+        assert found[f"q-d{i}", i + 1] == pytest.approx(looked * attracted, abs=tolerance)
+        looked *= (1 - attracted * satisfied) * stay
+    certain = {"user": "cascade", "sessions_per_query": 200, "noise": 0, "perseverance": 1, "explore": 0}
+    clicked = run(tmp_path, tables({"q": grades}), **certain).filter(pl.col("clicked"))
+    assert clicked["doc_id"].unique().to_list() == ["q-d1"]  # the first right answer satisfies everybody
+
+
+def test_who_trusts_the_ranking_clicks_what_stands_high(tmp_path: Path) -> None:
+    sessions, eta, trust = 20_000, 0.5, 0.6
+    grades: list[int | None] = [0, 1, None, 1]
+    params = {"sessions_per_query": sessions, "sessions": "fixed", "explore": 0, "noise": 0.1, "eta": eta}
+    found = rates(run(tmp_path, tables({"q": grades}), user="trust_biased", trust=trust, **params))
+    for i, grade in enumerate(grades):
+        wanted = 0.9 if grade else 0.1
+        expected = (1 / (i + 1)) ** eta * (wanted + (1 - wanted) * trust / (i + 1))
+        tolerance = 4.5 * np.sqrt(expected * (1 - expected) / sessions)
+        assert found[f"q-d{i}", i + 1] == pytest.approx(expected, abs=tolerance)
+    without = run(tmp_path, tables({"q": grades}), user="trust_biased", trust=0, **params)
+    assert without.equals(run(tmp_path, tables({"q": grades}), user="pbm", **params))
+
+
+def test_mismatched_users_are_a_third_of_each_kind(tmp_path: Path) -> None:
+    data = tables({"q": [0, 1, None, 1, 0]})
+    params = {"sessions_per_query": 30_000, "sessions": "fixed", "explore": 0}
+    found = {user: rates(run(tmp_path, data, user=user, **params)) for user in ("pbm", "cascade", "trust_biased")}
+    blended = rates(run(tmp_path, data, user="mismatched", **params))
+    for place, rate in blended.items():
+        assert rate == pytest.approx(sum(rates[place] for rates in found.values()) / 3, abs=0.02)
+
+
 def test_attractiveness_grows_with_the_grade(tmp_path: Path) -> None:
     data = tables({"q": [3, 2, 1, 0, -2]})
     frame = run(tmp_path, data, sessions_per_query=20_000, sessions="fixed", explore=0, eta=0, noise=0.1)
@@ -170,10 +217,13 @@ def shuffled(data: dict[str, pa.Table], seed: int) -> dict[str, pa.Table]:
         max_size=6,
     ),
     seed=st.integers(0, 99),
+    user=st.sampled_from(["pbm", "cascade", "trust_biased", "mismatched"]),
 )
-def test_a_log_depends_on_its_query_alone(tmp_path_factory: pytest.TempPathFactory, grades: Grades, seed: int) -> None:
+def test_a_log_depends_on_its_query_alone(
+    tmp_path_factory: pytest.TempPathFactory, grades: Grades, seed: int, user: str
+) -> None:
     folder = tmp_path_factory.mktemp("clicks")
-    params = {"sessions_per_query": 3, "max_grade": 2, "seed": seed}
+    params = {"sessions_per_query": 3, "max_grade": 2, "seed": seed, "user": user}
     together = run(folder, tables(grades), **params)
     assert run(folder, shuffled(tables(grades), seed), **params).equals(together)
     for query, of in grades.items():
@@ -243,7 +293,16 @@ def test_facts_are_recorded(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"noise": 0.6}, {"eta": -1}, {"shown_depth": 0}, {"explore": 1.5}, {"sessions": "zipf"}, {"depth": 3}]
+    "wrong",
+    [
+        {"noise": 0.6},
+        {"eta": -1},
+        {"shown_depth": 0},
+        {"explore": 1.5},
+        {"sessions": "zipf"},
+        {"depth": 3},
+        {"user": "robot"},
+    ],
 )
 def test_wrong_parameters_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):

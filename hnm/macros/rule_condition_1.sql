@@ -1,0 +1,10 @@
+{# The first condition of arXiv 2505.18366 alone: a hard negative is closer to the query than the positive is. Of those,
+   the closest to the query come first. #}
+{% macro rule_condition_1(strategy) -%}
+{{ outcome(
+    strategy,
+    considers='agreement > 0',
+    reasons={'not_closer_to_query_than_positive': 'not condition_1'},
+    order='d_query_doc',
+) }}
+{%- endmacro %}
