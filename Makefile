@@ -9,7 +9,7 @@ run: .venv/installed
 	$(BIN)/hnm run
 
 test: .venv/installed-test lint
-	$(BIN)/pytest -q -m "not slow"
+	$(BIN)/pytest -q -m "not slow" -n logical
 
 test-slow: .venv/installed-test
 	$(BIN)/pytest -q -m slow

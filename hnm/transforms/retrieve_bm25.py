@@ -10,9 +10,7 @@ from hnm.inputs import Inputs
 from hnm.transform import Params, transform
 
 if TYPE_CHECKING:
-    import numpy as np
     import pyarrow as pa
-    from numpy.typing import NDArray
 
 QUERY_BLOCK = 512
 DOCUMENT_BLOCK = 4_096

@@ -140,6 +140,7 @@ def test_json_of_plan_run_and_ls_parses_with_nothing_else(tiny):
         "stage": "shelf.corpus",
         "kind": "source",
         "status": "fresh",
+        "rows": None,
         "reasons": [],
     }
 
