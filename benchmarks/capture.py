@@ -1,6 +1,6 @@
 """Draw what a command shows on a terminal, as an SVG picture.
 
-    python benchmarks/capture.py FILE.svg [--width 80] [--lines 40] -- hnm summary
+python benchmarks/capture.py FILE.svg [--width 80] [--lines 40] -- hnm summary
 """
 
 import argparse

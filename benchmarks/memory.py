@@ -1,8 +1,8 @@
 """Peak memory of each stage when the corpus is many times larger than `memory_limit`; prints JSON.
 
-    python benchmarks/memory.py [--limit-mb 100] [--times 10]
+    python benchmarks/memory.py [--limit-mb 250] [--times 10]
 
-Documents are made up: 1,000 characters each, as many as it takes. The stages are those of the default pipeline from the
+Documents are made up: 5,000 characters each, as many as it takes. The stages are those of the default pipeline from the
 source to the ensemble's candidates, with WordLlama alone, for the point is memory and not time. `peak_mb` is the
 process's resident set while the stage ran, libraries included (torch alone takes 400 MB).
 """
@@ -24,7 +24,7 @@ stages:
   - name: embeddings
     transform: embed
     inputs: {texts: ref(texts)}
-    params: {model: wordllama-l2-supercat-256}
+    params: {model: wordllama-l2-supercat-256, max_tokens: 64}
     materialized: lance
     unique_key: [kind, id]
   - name: ensemble_pca
@@ -58,7 +58,7 @@ def write(root: Path, documents: int, limit: int) -> None:
         (root / f"sql/{name}.sql").write_text(text)
     with (root / "corpus.jsonl").open("w") as stream:
         for number in range(documents):
-            text = " ".join(some.choices(WORDS, k=166))
+            text = " ".join(some.choices(WORDS, k=833))
             stream.write(json.dumps({"doc_id": f"d{number}", "title": "", "text": text}) + "\n")
     with (root / "queries.jsonl").open("w") as stream:
         for number in range(1_000):
@@ -67,12 +67,12 @@ def write(root: Path, documents: int, limit: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--limit-mb", type=int, default=100)
+    parser.add_argument("--limit-mb", type=int, default=250)
     parser.add_argument("--times", type=int, default=10)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
-        documents = options.limit_mb * options.times * 1_000
+        documents = options.limit_mb * options.times * 200
         write(root, documents, options.limit_mb)
         size = (root / "corpus.jsonl").stat().st_size
         project = Project.load(root)

@@ -66,7 +66,9 @@ def _inputs(job: Job, call: Call, delta: Delta | None) -> Iterator[Inputs]:
     if job.previous and PREVIOUS in call.transform.optional_inputs:
         names[PREVIOUS] = job.node.name
     copies = job.folder / "inputs.duckdb"
-    with scratch(copies, job.settings, read={"delta": delta.file} if delta else {}) as connection:
+    read = {"delta": delta.file} if delta else {}
+    read |= {"consumed": job.consumed} if job.consumed.exists() else {}
+    with scratch(copies, job.settings, read) as connection:
         registered: dict[str, Any] = {}
         models: dict[str, Path] = {}
         tables: list[str] = []
@@ -96,7 +98,7 @@ def _changes(connection: "duckdb.DuckDBPyConnection", job: Job, call: Call) -> l
         if entry.name in call.transform.changes and is_remembered(connection, job, entry):
             made.append(f"changed_{entry.name}")
             table = quote(made[-1])
-            connection.execute(f"create table build.{table} as {changed_keys(connection, job, entry)}")
+            connection.execute(f"create table build.{table} as {changed_keys(job, entry)}")
             connection.execute(f"create view {table} as select * from build.{table}")
     return made
 

@@ -76,21 +76,30 @@ def untracked_change(job: Job, tracked: tuple[Tracked, ...]) -> bool:
     return bool(set(changed_inputs(before, job.components)) - {entry.node for entry in tracked})
 
 
-def remember_inputs(job: Job) -> None:
-    """Write the digests of what was consumed into the file aside, for `publish` to keep with the stage."""
+def digest_inputs(job: Job) -> None:
+    """Write the digests of what will be consumed into a file, for finding changes now and for `publish` to keep.
+
+    Those of an input that is as it was at the last build are taken over.
+    """
     tracked = tracked_inputs(job)
     if not tracked:
         return
-    with scratch(job.aside, job.settings) as connection, warehouse_attached(connection, job):
-        connection.execute("create schema build.remembered")
+    before = job.previous.components if job.previous else {}
+    changed = changed_inputs(before, job.components)
+    with scratch(job.consumed, job.settings) as connection, warehouse_attached(connection, job):
         for entry in tracked:
-            table = f"build.remembered.{snapshot(job, entry)}"
-            connection.execute(f"create table {table} as {_digests(connection, job, entry)}")
+            known = entry.node not in changed and is_remembered(connection, job, entry)
+            digests = f"from {_remembered(job, entry)}" if known else _digests(connection, job, entry)
+            connection.execute(f"create table build.{snapshot(job, entry)} as {digests}")
 
 
 def snapshot(job: Job, entry: Tracked) -> str:
     """The table that remembers an input, without its schema."""
     return quote(f"{job.node.name} {entry.name}")
+
+
+def _remembered(job: Job, entry: Tracked) -> str:
+    return f"warehouse.{REMEMBERED}.{snapshot(job, entry)}"
 
 
 def is_remembered(connection: "duckdb.DuckDBPyConnection", job: Job, entry: Tracked) -> bool:
@@ -104,16 +113,17 @@ def is_remembered(connection: "duckdb.DuckDBPyConnection", job: Job, entry: Trac
     return bool(found and found[0] and set(found[0]) == {*entry.columns, "_digest"})
 
 
-def changed_keys(connection: "duckdb.DuckDBPyConnection", job: Job, entry: Tracked) -> str:
+def changed_keys(job: Job, entry: Tracked) -> str:
     """SQL for the keys of a remembered input that differ from what was consumed, and how.
 
-    Its columns are the key's and `change`: 'inserted', 'changed' or 'deleted'. Attach the warehouse first.
+    Its columns are the key's and `change`: 'inserted', 'changed' or 'deleted'. Attach the warehouse first, and what
+    `digest_inputs` wrote as `consumed`.
     """
-    before = f"warehouse.{REMEMBERED}.{snapshot(job, entry)}"
+    now, before = f"consumed.{snapshot(job, entry)}", _remembered(job, entry)
     return (
         f"select {entry.listed}, case when before._digest is null then 'inserted' "
         "when now._digest is null then 'deleted' else 'changed' end as change "
-        f"from ({_digests(connection, job, entry)}) now full join {before} before using ({entry.listed}) "
+        f"from {now} now full join {before} before using ({entry.listed}) "
         "where now._digest is distinct from before._digest"
     )
 

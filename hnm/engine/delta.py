@@ -3,13 +3,15 @@
 The result equals a full rebuild as long as the stage's declaration is true: an output row of a key depends only on
 input rows of that key, and on what the declared queries name. A stage that appends makes rows of new input rows alone,
 and is built in full when rows that it has seen were changed or deleted.
+
+Where nearly all keys are touched, the stage is built in full as well: that is the same result, sooner.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hnm.engine.changes import Tracked, changed_keys, is_remembered, tracked_inputs, untracked_change
+from hnm.engine.changes import Tracked, changed_keys, is_remembered, snapshot, tracked_inputs, untracked_change
 from hnm.engine.job import Job
 from hnm.engine.scratch import scratch, table_of, warehouse_attached
 from hnm.errors import StageError
@@ -19,6 +21,10 @@ from hnm.warehouse.digest import count_rows, table_columns
 
 if TYPE_CHECKING:
     import duckdb
+
+
+NEARLY_ALL = 0.8
+"""Share of the keys from which on a stage is built in full."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,8 @@ def find_delta(job: Job) -> Delta | None:
     if config is None or job.previous is None or untracked_change(job, tracked):
         return None
     file = job.folder / "delta.duckdb"
-    with scratch(file, job.settings) as connection, warehouse_attached(connection, job):
+    read = {"consumed": job.consumed}
+    with scratch(file, job.settings, read) as connection, warehouse_attached(connection, job):
         if not all(is_remembered(connection, job, entry) for entry in tracked):
             return None
         for entry in tracked:
@@ -54,7 +61,11 @@ def find_delta(job: Job) -> Delta | None:
             return _appended(connection, job, file, config, tracked)
         touched = [_touched(connection, job, config, entry) for entry in tracked]
         connection.execute(f"create table build.keys as select distinct * from ({' union all '.join(touched)})")
-        return Delta(file, config, config.columns, tracked, count_rows(connection, "build.keys"))
+        count = count_rows(connection, "build.keys")
+        keys = [count_rows(connection, f"consumed.{snapshot(job, entry)}") for entry in tracked if entry.restricts]
+        if keys and count > NEARLY_ALL * max(keys):
+            return None
+        return Delta(file, config, config.columns, tracked, count)
 
 
 def _appended(
@@ -66,7 +77,7 @@ def _appended(
 ) -> Delta | None:
     """The new keys of the one input; None when rows that were seen before changed or are gone."""
     (entry,) = tracked
-    connection.execute(f"create temp table changed as {changed_keys(connection, job, entry)}")
+    connection.execute(f"create temp table changed as {changed_keys(job, entry)}")
     if count_rows(connection, "changed where change <> 'inserted'"):
         return None
     connection.execute(f"create table build.keys as select {entry.listed} from changed")
@@ -109,7 +120,7 @@ def merge(job: Job, delta: Delta) -> None:
 
 def _touched(connection: "duckdb.DuckDBPyConnection", job: Job, config: IncrementalConfig, entry: Tracked) -> str:
     """SQL for the keys that the changes of one input touch."""
-    changed = f"select {entry.listed} from ({changed_keys(connection, job, entry)})"
+    changed = f"select {entry.listed} from ({changed_keys(job, entry)})"
     if entry.sql is None:
         renamed = zip(entry.columns, config.columns, strict=True)
         return f"select {', '.join(f'{quote(old)} as {quote(new)}' for old, new in renamed)} from ({changed})"

@@ -51,6 +51,11 @@ class Job:
         return self.folder / "build.duckdb"
 
     @property
+    def consumed(self) -> Path:
+        """The DuckDB file with digests of the tracked inputs; only where there are any."""
+        return self.folder / "consumed.duckdb"
+
+    @property
     def table(self) -> str:
         """The SQL name of the node's table aside."""
         return f"build.main.{quote(self.node.table)}"

@@ -45,7 +45,8 @@ def publish(job: Job, checked: Checked, invocation_id: str, record: StageRecord)
         facts=job.context.facts,
         seconds=record.seconds,
     )
-    with job.warehouse.database.writing(attach={"build": job.aside}) as connection:
+    attached = {"build": job.aside} | ({"consumed": job.consumed} if job.consumed.exists() else {})
+    with job.warehouse.database.writing(attach=attached) as connection:
         connection.execute(SCHEMA)
         if job.node.materialized == "lance":  # it may have been a table before
             connection.execute(f"drop table if exists {qualified(job.node.name)}")
@@ -72,7 +73,7 @@ def _keep_remembered(connection: "duckdb.DuckDBPyConnection", job: Job) -> None:
     connection.execute(f"create schema if not exists {REMEMBERED}")
     for entry in tracked_inputs(job):
         name = snapshot(job, entry)
-        connection.execute(f"create or replace table {REMEMBERED}.{name} as select * from build.remembered.{name}")
+        connection.execute(f"create or replace table {REMEMBERED}.{name} as select * from consumed.{name}")
 
 
 def _place_files(job: Job, checked: Checked) -> tuple[str | None, int | None]:

@@ -13,7 +13,7 @@ from hnm.context import Context, NamingReporter, Reporter, Settings
 from hnm.engine.budget import CoreBudget, share
 from hnm.engine.build_python import build_python
 from hnm.engine.build_sql import build_sql
-from hnm.engine.changes import remember_inputs
+from hnm.engine.changes import digest_inputs
 from hnm.engine.check import check
 from hnm.engine.data_tests import Failure
 from hnm.engine.delta import Delta, find_delta, fits, merge
@@ -234,6 +234,7 @@ class _Executor:
 
 def _build_aside(job: Job) -> Delta | None:
     """Build the node aside, by the touched keys where it can be; the keys that were touched, or None for all."""
+    digest_inputs(job)
     delta = find_delta(job)
     _build_rows(job, delta)
     if delta and not fits(job, delta):
@@ -242,7 +243,6 @@ def _build_aside(job: Job) -> Delta | None:
         _build_rows(job, None)
     if delta:
         merge(job, delta)
-    remember_inputs(job)
     return delta
 
 

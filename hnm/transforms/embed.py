@@ -111,13 +111,13 @@ def _take_over(inputs: Inputs, parts: VectorParts, side: str) -> int:
         return 0
     before = parts.rows
     query = f"""
-        select text_hash, side, arg_min(vector, id) as vector
+        select text_hash, side, vector
         from (select id, text_hash, {side} as side, vector from previous)
         semi join (select text_hash, {side} as side from texts) using (text_hash, side)
         anti join {parts.relation()} using (text_hash, side)
-        group by text_hash, side
+        order by text_hash, side, id
     """
-    for batch in inputs.sql(query):
+    for batch in _first_of_each(inputs.sql(query)):
         parts.write(pa.Table.from_batches([batch]).cast(parts.schema()))
     return parts.rows - before
 
@@ -127,17 +127,15 @@ def _encode_missing(
 ) -> None:
     """Encode every text that has no vector yet into the parts, and record what that took."""
     missing = f"""
-        select text_hash, side, min(coalesce(text, '')) as text
-        from (select text_hash, {side} as side, text from texts where text_hash is not null)
+        from (select text_hash, {side} as side, coalesce(text, '') as text from texts where text_hash is not null)
         anti join {parts.relation()} using (text_hash, side)
-        group by text_hash, side
     """
-    total = int(inputs.table(f"select count(*) from ({missing})").column(0)[0].as_py())
+    total = int(inputs.table(f"select count(*) from (select distinct text_hash, side {missing})").column(0)[0].as_py())
     started, blank = time.monotonic(), 0
     # Ordered by hash, which mixes lengths and topics, every chunk takes about the same time.
-    chunks = inputs.sql(f"{missing} order by text_hash, side", batch_rows=CHUNK_TEXTS)
+    chunks = inputs.sql(f"{missing} order by text_hash, side, text", batch_rows=CHUNK_TEXTS)
     with context.progress("encoding", total, "texts") as advance, parts.writer() as writer:
-        for chunk in chunks:
+        for chunk in _first_of_each(chunks):
             for call in _calls(chunk.to_pylist(), params.batch_size * CALL_BATCHES):
                 blank += _encode(call, encoder, params, writer)
                 advance(len(call))
@@ -152,6 +150,19 @@ def _encode_missing(
         texts_per_second=round(encoded / (time.monotonic() - started), 1) if encoded else None,
     )
     _report_truncation(encoder, context)
+
+
+def _first_of_each(batches: "pa.RecordBatchReader") -> Iterator["pa.RecordBatch"]:
+    """The first row of each (text_hash, side), of rows ordered by them: unlike a grouping, that needs no memory."""
+    import pyarrow as pa
+
+    last: tuple[str, int] | None = None
+    for batch in batches:
+        keys = list(zip(batch.column("text_hash").to_pylist(), batch.column("side").to_pylist(), strict=True))
+        yield batch.filter(
+            pa.array([key != before for key, before in zip(keys, [last, *keys], strict=False)], pa.bool_())
+        )
+        last = keys[-1] if keys else last
 
 
 def _report_truncation(encoder: "BiEncoder", context: Context) -> None:
