@@ -10,9 +10,14 @@
 {%- set clicked = var('positives_from') == 'clicks' %}
 {%- set cap = var('max_train_queries', none) %}
 with judged as (
+    {%- if var('judgments_from', 'source') == 'source' %}
     select query_id, max_by(split, coalesce(list_position(['train', 'dev', 'test'], split), 4)) as split
     from (select query_id, nullif(split, '') as split from {{ source('collection', 'judgments') }})
     group by query_id
+    {%- else %}
+    select null::varchar as query_id, null::varchar as split
+    where false
+    {%- endif %}
 ),
 
 given as (

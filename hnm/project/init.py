@@ -90,6 +90,7 @@ def init_project(folder: Path, source: SourceSpec, name: str | None = None) -> P
         )
     clicks = source.clicks or (source.path and source.kind == "files" and _table_file(source.path, "impressions"))
     sources = _sources(source, clicks or None)
+    judged = source.kind != "files" or source.path is None or _table_file(source.path, "judgments") is not None
     example = scaffold()
     folder.mkdir(parents=True, exist_ok=True)
     for part in ("pipelines", "sql"):
@@ -97,14 +98,14 @@ def init_project(folder: Path, source: SourceSpec, name: str | None = None) -> P
     if sources is not None:
         (folder / SOURCES_FILE).write_text(sources, encoding="utf-8")
     with_clicks = source.kind == "api_reference" or bool(clicks)
-    text = _project_text((example / PROJECT_FILE).read_text(encoding="utf-8"), name, source, with_clicks)
+    text = _project_text((example / PROJECT_FILE).read_text(encoding="utf-8"), name, source, with_clicks, judged)
     (folder / PROJECT_FILE).write_text(text, encoding="utf-8")
     with (folder / ".gitignore").open("a", encoding="utf-8") as ignored:
         ignored.write(_IGNORED)
     return folder / PROJECT_FILE
 
 
-def _project_text(example: str, name: str, source: SourceSpec, with_clicks: bool) -> str:
+def _project_text(example: str, name: str, source: SourceSpec, with_clicks: bool, judged: bool) -> str:
     """The example's project.yml under another name; its comments stay."""
     text = re.sub(r"^name: .*$", f"name: {name}", example, flags=re.MULTILINE)
     if source.path:
@@ -112,7 +113,8 @@ def _project_text(example: str, name: str, source: SourceSpec, with_clicks: bool
         description = json.dumps(f"Hard negatives and a reranker for {source.path.name}", ensure_ascii=False)
         text = re.sub(r"^description: .*$", lambda _: f"description: {description}", text, flags=re.MULTILINE)
     origin = "clicks" if with_clicks else "judgments"
-    return re.sub(r"^(  positives_from:) \w+", rf"\1 {origin}", text, flags=re.MULTILINE)
+    without = "" if judged else "\n  judgments_from: clicks            # there are none: clicks judge test queries too"
+    return re.sub(r"^(  positives_from:) \w+(.*)$", rf"\1 {origin}\2{without}", text, flags=re.MULTILINE)
 
 
 def _sources(source: SourceSpec, clicks: Path | None) -> str | None:
@@ -124,7 +126,7 @@ def _sources(source: SourceSpec, clicks: Path | None) -> str | None:
             {"name": "collection", "format": "beir", "options": {"path": str(source.path)}}
         ]
     else:
-        declared = _file_sources(source.path)
+        declared = _file_sources(source.path, judged=clicks is None)
     stages: list[dict[str, Any]] = []
     if clicks:
         tables = {"impressions": _file_options(clicks)}
@@ -140,16 +142,19 @@ def _sources(source: SourceSpec, clicks: Path | None) -> str | None:
     return head + body
 
 
-def _file_sources(folder: Path) -> list[dict[str, Any]]:
-    """A source per file format, for corpus, queries and judgments in a folder of CSV, JSONL or Parquet files."""
+def _file_sources(folder: Path, judged: bool) -> list[dict[str, Any]]:
+    """A source per file format, for corpus, queries and judgments in a folder of CSV, JSONL or Parquet files.
+
+    `judged`: there must be judgments; with a click log there need not be.
+    """
     found = {table: _table_file(folder, table) for table in TABLES if table != "impressions"}
-    missing = [table for table, path in found.items() if path is None]
+    missing = [table for table, path in found.items() if path is None and (judged or table != "judgments")]
     if missing:
         raise SourceError(
             f"{folder} holds no file for {', '.join(missing)}",
             where=Location(folder),
             why=f"looked for {missing[0]}.csv, .tsv, .jsonl or .parquet",
-            hint="name the files after the tables, or edit pipelines/sources.yml of a project made without --source",
+            hint="name the files after the tables; judgments may be left out where there are impressions",
         )
     by_format: dict[str, dict[str, dict[str, str]]] = {}
     for table, path in found.items():

@@ -156,3 +156,30 @@ def test_the_command(tmp_path, collection):
     assert (run.returncode, run.stdout) == (0, "")
     assert "next: cd mine && hnm run" in run.stderr
     assert Project.load(tmp_path / "mine").manifest.config.name == "mine"
+
+
+def test_clicks_without_judgments_judge_the_test_queries_too(tmp_path, files):
+    (files / "judgments.csv").unlink()
+    queries = [f"q{n:03}" for n in range(60)]
+    (files / "corpus.csv").write_text("doc_id,title,text\n" + "".join(f"d{n:03},t,text {n}\n" for n in range(60)))
+    (files / "queries.csv").write_text("query_id,text\n" + "".join(f"{query},ask {query}\n" for query in queries))
+    rows = [f"s{s},{query},d{query[1:]},1,true\n" for query in queries for s in range(9)]
+    (files / "impressions.csv").write_text("session_id,query_id,doc_id,position,clicked\n" + "".join(rows))
+    project = made(tmp_path / "mine", f"files:{files}")
+    assert "unknown_judgments" not in project.manifest.nodes
+    result = project.run(project.plan(["+positives", "+evaluation_judgments"]))
+    assert result.ok, [str(stage.error) for stage in result.results if stage.error]
+    splits = project.query("select distinct split from queries order by split").to_pylist()
+    assert splits == [{"split": "dev"}, {"split": "test"}, {"split": "train"}]
+    tested = project.query("select * from evaluation_judgments").to_pylist()
+    assert tested
+    assert all(row["doc_id"] == "d" + row["query_id"][1:] and row["grade"] == 1 for row in tested)
+    both = "select count(*) as n from positives join evaluation_judgments using (query_id)"
+    assert project.query(both).to_pylist() == [{"n": 0}]
+
+
+def test_without_judgments_and_clicks_there_is_nothing_to_learn_from(tmp_path, files):
+    (files / "judgments.csv").unlink()
+    with pytest.raises(SourceError, match="no file for judgments") as caught:
+        init_project(tmp_path / "mine", parse_source(f"files:{files}", None))
+    assert "impressions" in caught.value.hint
