@@ -63,7 +63,12 @@ SECTIONS = (
         "Paired tests, RR@10",
         ("evaluations",),
         """select model, baseline, difference, p_holm
-           from evaluations where measure = 'RR@10' and baseline is not null order by baseline, model""",
+           from evaluations as one
+           where measure = 'RR@10' and baseline is not null and (
+               difference > 0 or (difference = 0 and model < baseline) or not exists (
+                   from evaluations as other  -- the same pair the other way round
+                   where other.measure = one.measure and other.model = one.baseline and other.baseline = one.model))
+           order by baseline, model""",
     ),
 )
 

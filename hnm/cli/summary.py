@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 
 NEXT = {
-    "negative_quality": 'hnm query "select * from negative_quality"',
+    "negative_quality": "hnm stats",
     "triplets": "hnm show triplets",
+    "negatives": "hnm explain QUERY_ID",
 }
 
 
