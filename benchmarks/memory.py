@@ -1,6 +1,6 @@
 """Peak memory of each stage when the corpus is many times larger than `memory_limit`; prints JSON.
 
-    python benchmarks/memory.py [--limit-mb 250] [--times 10]
+    python benchmarks/memory.py [--limit-mb 400] [--times 10]
 
 Documents are made up: 5,000 characters each, as many as it takes. The stages are those of the default pipeline from the
 source to the ensemble's candidates, with WordLlama alone, for the point is memory and not time. `peak_mb` is the
@@ -67,7 +67,7 @@ def write(root: Path, documents: int, limit: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--limit-mb", type=int, default=250)
+    parser.add_argument("--limit-mb", type=int, default=400)
     parser.add_argument("--times", type=int, default=10)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:

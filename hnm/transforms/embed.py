@@ -82,7 +82,8 @@ def embed(inputs: Inputs, params: EmbedParams, context: Context) -> Iterator["pa
     `max_tokens`, nearly all of which are longer. More than 10 % are noted.
 
     The floats depend slightly on the batch that a text was in (cosine 0.9999 and more), so the table's version goes by
-    (kind, id, text_hash) and the encoder. Memory: 8,192 texts and 20 s of vectors, beside the model.
+    (kind, id, text_hash) and the encoder. Memory: 8,192 texts, 20 s of vectors and the hashes of the texts to encode, beside the
+    model.
 
     Raises ModelError when the model cannot be had or yields what is not finite; StageError for a row without text_hash.
     """
@@ -112,10 +113,9 @@ def _take_over(inputs: Inputs, parts: VectorParts, side: str) -> int:
     before = parts.rows
     query = f"""
         select text_hash, side, vector
-        from (select id, text_hash, {side} as side, vector from previous)
+        from (select text_hash, {side} as side, vector from previous)
         semi join (select text_hash, {side} as side from texts) using (text_hash, side)
         anti join {parts.relation()} using (text_hash, side)
-        order by text_hash, side, id
     """
     for batch in _first_of_each(inputs.sql(query)):
         parts.write(pa.Table.from_batches([batch]).cast(parts.schema()))
@@ -132,8 +132,7 @@ def _encode_missing(
     """
     total = int(inputs.table(f"select count(*) from (select distinct text_hash, side {missing})").column(0)[0].as_py())
     started, blank = time.monotonic(), 0
-    # Ordered by hash, which mixes lengths and topics, every chunk takes about the same time.
-    chunks = inputs.sql(f"{missing} order by text_hash, side, text", batch_rows=CHUNK_TEXTS)
+    chunks = inputs.sql(missing, batch_rows=CHUNK_TEXTS)
     with context.progress("encoding", total, "texts") as advance, parts.writer() as writer:
         for chunk in _first_of_each(chunks):
             for call in _calls(chunk.to_pylist(), params.batch_size * CALL_BATCHES):
@@ -153,16 +152,16 @@ def _encode_missing(
 
 
 def _first_of_each(batches: "pa.RecordBatchReader") -> Iterator["pa.RecordBatch"]:
-    """The first row of each (text_hash, side), of rows ordered by them: unlike a grouping, that needs no memory."""
+    """The first row of each (text_hash, side). Sorting or grouping texts and vectors would take their memory."""
     import pyarrow as pa
 
-    last: tuple[str, int] | None = None
+    seen: set[tuple[str, int]] = set()
     for batch in batches:
-        keys = list(zip(batch.column("text_hash").to_pylist(), batch.column("side").to_pylist(), strict=True))
-        yield batch.filter(
-            pa.array([key != before for key, before in zip(keys, [last, *keys], strict=False)], pa.bool_())
-        )
-        last = keys[-1] if keys else last
+        first = []
+        for key in zip(batch.column("text_hash").to_pylist(), batch.column("side").to_pylist(), strict=True):
+            first.append(key not in seen)
+            seen.add(key)
+        yield batch.filter(pa.array(first, pa.bool_()))
 
 
 def _report_truncation(encoder: "BiEncoder", context: Context) -> None:
