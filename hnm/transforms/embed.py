@@ -82,8 +82,8 @@ def embed(inputs: Inputs, params: EmbedParams, context: Context) -> Iterator["pa
     `max_tokens`, nearly all of which are longer. More than 10 % are noted.
 
     The floats depend slightly on the batch that a text was in (cosine 0.9999 and more), so the table's version goes by
-    (kind, id, text_hash) and the encoder. Memory: 8,192 texts, 20 s of vectors and the hashes of the texts to encode, beside the
-    model.
+    (kind, id, text_hash) and the encoder. Memory: 8,192 texts, 20 s of vectors and the hashes of the texts to encode,
+    beside the model.
 
     Raises ModelError when the model cannot be had or yields what is not finite; StageError for a row without text_hash.
     """

@@ -95,11 +95,18 @@ def _index(inputs: Inputs, params: BM25Params, tokenizer: Any, documents: int, c
     from bm25s import BM25
     from bm25s.tokenization import Tokenized
 
-    terms: list[list[int]] = []
-    texts = "select concat_ws(' ', title, text) from corpus order by doc_id"
+    terms: list[list[int]] = [[]] * documents
+    # Only ids are sorted: sorting texts would take their memory.
+    texts = """
+        select concat_ws(' ', title, text), ordinal
+        from corpus
+        join (select doc_id, row_number() over (order by doc_id) - 1 as ordinal from corpus) using (doc_id)
+    """
     with context.progress("reading terms", documents, "documents") as advance:
         for batch in inputs.sql(texts, batch_rows=DOCUMENT_BLOCK):
-            terms += _terms(tokenizer, batch, known_only=False)
+            found = _terms(tokenizer, batch, known_only=False)
+            for place, of_document in zip(batch.column(1).to_pylist(), found, strict=True):
+                terms[place] = of_document
             advance(len(batch))
     vocabulary = tokenizer.get_vocab_dict()
     if not vocabulary:
