@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from hnm.api import Project
 
-TABLES = ("negative_quality", "exclusion_funnel", "negative_ranks", "retriever_overlap")
+TABLES = ("negative_quality", "exclusion_funnel", "negative_ranks", "retriever_overlap", "false_negative_estimates")
 KEYS = ("strategy", "query_id", "split")
 
 
@@ -48,11 +48,22 @@ STATISTICS = {
     "label_conflicts": Statistic("lower", "must be 0", "positives among their own query's negatives"),
     "judged_positive_rate": Statistic("lower", "safer", "share that a judgment calls right"),
 }
+ESTIMATES = {
+    "judge_examined": Statistic(None, "", "negatives that the judge was asked about"),
+    "judge_false_negatives": Statistic("lower", "safer", "those that it scores as positives"),
+    "judge_false_negative_rate": Statistic("lower", "safer", "their share of those that it was asked about"),
+    "hidden_examined": Statistic(None, "", "negatives that may be hidden positives"),
+    "hidden_false_negatives": Statistic("lower", "safer", "hidden positives among the negatives"),
+    "hidden_false_negative_rate": Statistic("lower", "safer", "their share; a lower bound of right answers"),
+}
+"""What `quality` has beside its own columns in a project with `false_negative_estimates`."""
+
+_COUNTED = {"examined": "examined", "false_negatives": "false_negatives", "false_negative_rate": "rate"}
 
 
 def statistic(name: str) -> Statistic:
     """How to read a column of `negative_quality`; quantiles (`margin_p05`) as what they are quantiles of."""
-    return STATISTICS.get(quantile(name)[0], Statistic(None, "", ""))
+    return (STATISTICS | ESTIMATES).get(quantile(name)[0], Statistic(None, "", ""))
 
 
 def quantile(name: str) -> tuple[str, int | None]:
@@ -63,9 +74,10 @@ def quantile(name: str) -> tuple[str, int | None]:
 
 @dataclass(frozen=True)
 class Statistics:
-    """Rows of the four tables, for the strategies asked for, which are in the order in which they are tried.
+    """Rows of the tables, for the strategies asked for, which are in the order in which they are tried.
 
-    `missing`: those of the tables that are not built.
+    `quality`: with the columns ESTIMATES where there are estimates of false negatives. `missing`: those of the tables
+    that are not built.
     """
 
     strategies: tuple[str, ...]
@@ -94,12 +106,16 @@ def statistics(project: "Project", strategies: Collection[str] = ()) -> Statisti
     with reading(project, TABLES) as tables:
         names = _strategies(tables, "negative_quality", strategies)
         asked = "where list_contains(?, strategy)"
+        estimates = _estimates(tables, names)
         return Statistics(
             strategies=names,
-            quality=sorted(
-                tables.rows("negative_quality", f"select * from negative_quality {asked}", names),
-                key=lambda row: names.index(row["strategy"]),
-            ),
+            quality=[
+                row | estimates[row["strategy"]]
+                for row in sorted(
+                    tables.rows("negative_quality", f"select * from negative_quality {asked}", names),
+                    key=lambda row: names.index(row["strategy"]),
+                )
+            ],
             funnel=tables.rows(
                 "exclusion_funnel", f"select * from exclusion_funnel {asked} order by strategy, step", names
             ),
@@ -111,6 +127,20 @@ def statistics(project: "Project", strategies: Collection[str] = ()) -> Statisti
             overlap=tables.rows("retriever_overlap", "select * from retriever_overlap order by retriever, other"),
             missing=tables.missing(TABLES),
         )
+
+
+def _estimates(tables: BuiltTables, strategies: Sequence[str]) -> dict[str, Row]:
+    """By strategy, its false negatives by each estimate; nothing while the project does not estimate them."""
+    table = "false_negative_estimates"
+    # An earlier run may have left the table of a project that has the stage no longer.
+    rows = tables.rows(table, f"select * from {table} order by estimate desc") if table in tables.stages else []
+    found: dict[str, Row] = {
+        strategy: {f"{row['estimate']}_{name}": None for row in rows for name in _COUNTED} for strategy in strategies
+    }
+    for row in rows:
+        if row["strategy"] in found:
+            found[row["strategy"]] |= {f"{row['estimate']}_{name}": row[column] for name, column in _COUNTED.items()}
+    return found
 
 
 def worst_queries(project: "Project", measure: str, strategies: Collection[str], limit: int) -> "pa.Table":

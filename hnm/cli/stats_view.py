@@ -10,13 +10,14 @@ from hnm.cli.console import stderr, stdout
 from hnm.negative_statistics import Statistics, quantile, statistic
 
 CELL_WIDTH, FUNNEL_CELL_WIDTH = 6, 14
-LABELS_WIDTH, REASON_WIDTH, MEANING_WIDTH = 43, 37, 40
+WANTED_WIDTH, REASON_WIDTH, MEANING_WIDTH = 19, 37, 40
 
 
 def print_statistics(found: Statistics) -> None:
     """All tables on stdout; strategies that do not fit side by side continue in a further table."""
-    for strategies in _fitting(found.strategies, LABELS_WIDTH, CELL_WIDTH):
-        _print_quality(found, strategies)
+    labels = max(map(len, found.quality[0] if found.quality else ()), default=0) + WANTED_WIDTH
+    for strategies in _fitting(found.strategies, labels, CELL_WIDTH):
+        _print_quality(found, strategies, labels)
     _print_quantiles(found)
     for strategies in _fitting(found.strategies, REASON_WIDTH, FUNNEL_CELL_WIDTH):
         _print_funnel(found, strategies)
@@ -26,9 +27,9 @@ def print_statistics(found: Statistics) -> None:
         stderr().print(f"not built yet: {', '.join(found.missing)}; `hnm run --select '+{' +'.join(found.missing)}'`")
 
 
-def _print_quality(found: Statistics, strategies: Sequence[str]) -> None:
+def _print_quality(found: Statistics, strategies: Sequence[str], labels: int) -> None:
     """One row per statistic; with what it is, where there is room."""
-    with_meanings = _width(strategies, LABELS_WIDTH, CELL_WIDTH) + MEANING_WIDTH <= stdout().width
+    with_meanings = _width(strategies, labels, CELL_WIDTH) + MEANING_WIDTH <= stdout().width
     rows = []
     for row in found.side_by_side():
         name = row["statistic"]

@@ -153,7 +153,7 @@ QUERIES = Table(
 
 JUDGMENTS = Table(
     "judgments",
-    (_QUERY_ID, _DOC_ID, Column("grade", "int32", _values.integer, absent=1), _SPLIT),
+    (_QUERY_ID, _DOC_ID, Column("grade", "int32", _values.grade, absent=1), _SPLIT),
     key=("query_id", "doc_id"),
     agree=("grade", "split"),
 )

@@ -16,6 +16,7 @@ INT32 = 2**31
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?")
 _EPOCH = re.compile(r"-?[0-9]{9,}(\.[0-9]+)?")
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+_VERDICTS = {"relevant": 1, "not_relevant": 0}
 _BOOLEANS = {"0": False, "1": True, "false": False, "true": True}
 
 
@@ -76,6 +77,11 @@ def integer(value: object) -> int:
     if not -INT32 <= number < INT32:
         raise BadValueError(f"{short(value)} does not fit into 32 bits")
     return int(number)
+
+
+def grade(value: object) -> int:
+    """A judgment: a whole number, or a verdict in words, `relevant` (1) or `not_relevant` (0)."""
+    return _VERDICTS[value] if isinstance(value, str) and value in _VERDICTS else integer(value)
 
 
 def position(value: object) -> int:
