@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+COMMITTED_BYTES = 64_000_000
+
+
 def build_python(job: Job, call: Call, delta: Delta | None) -> None:
     """Build the rows of the touched keys, or all rows when `delta` is None.
 
@@ -104,16 +107,23 @@ def _changes(connection: "duckdb.DuckDBPyConnection", job: Job, call: Call) -> l
 
 
 def _store(job: Job, tables: Iterator["pa.Table"]) -> None:
-    """Write the tables into the one aside, in one transaction."""
+    """Write the tables into the one aside.
+
+    A transaction keeps what was registered in it, so it must not become long; nor must there be one for every batch.
+    """
     with scratch(job.aside, job.settings) as connection:
         connection.begin()
-        made = False
+        made, waiting = False, 0
         for table in tables:
             connection.register("batch", table)
             verb = f"insert into {job.table}" if made else f"create table {job.table} as"
             connection.execute(f"{verb} select * from batch")
             connection.unregister("batch")
-            made = True
+            made, waiting = True, waiting + table.nbytes
+            if waiting > COMMITTED_BYTES:
+                connection.commit()
+                connection.begin()
+                waiting = 0
         connection.commit()
 
 
