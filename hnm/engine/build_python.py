@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 COMMITTED_BYTES = 64_000_000
+"""So much of what a transform yields is held until it is committed."""
 
 
 def build_python(job: Job, call: Call, delta: Delta | None) -> None:

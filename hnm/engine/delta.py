@@ -8,6 +8,7 @@ Where nearly all keys are touched, the stage is built in full as well: that is t
 """
 
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,13 +60,17 @@ def find_delta(job: Job) -> Delta | None:
             connection.execute(f"create temp view {_view(entry.name)} as select * from {table_of(job, entry.node)}")
         if config.strategy == "append":
             return _appended(connection, job, file, config, tracked)
-        touched = [_touched(connection, job, config, entry) for entry in tracked]
-        connection.execute(f"create table build.keys as select distinct * from ({' union all '.join(touched)})")
-        count = count_rows(connection, "build.keys")
-        keys = [count_rows(connection, f"consumed.{snapshot(job, entry)}") for entry in tracked if entry.restricts]
-        if keys and count > NEARLY_ALL * max(keys):
+        by_key = [entry for entry in tracked if entry.restricts]
+        keys = [count_rows(connection, f"consumed.{snapshot(job, entry)}") for entry in by_key]
+        many = NEARLY_ALL * max(keys) if keys else inf
+        # A query for touched keys joins whole tables: none is asked when the keys alone decide.
+        touched = [_touched(connection, job, config, entry) for entry in by_key]
+        if touched and count_rows(connection, f"({_union(touched)})") > many:
             return None
-        return Delta(file, config, config.columns, tracked, count)
+        touched += [_touched(connection, job, config, entry) for entry in tracked if not entry.restricts]
+        connection.execute(f"create table build.keys as {_union(touched)}")
+        count = count_rows(connection, "build.keys")
+        return Delta(file, config, config.columns, tracked, count) if count <= many else None
 
 
 def _appended(
@@ -129,6 +134,10 @@ def _touched(connection: "duckdb.DuckDBPyConnection", job: Job, config: Incremen
     table = f"build.{quote('touched ' + entry.name)}"
     connection.execute(f"create table {table} as {entry.sql}")
     return f"select {', '.join(map(quote, config.columns))} from {table}"
+
+
+def _union(queries: list[str]) -> str:
+    return f"select distinct * from ({' union all '.join(queries)})"
 
 
 def _view(name: str) -> str:

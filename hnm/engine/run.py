@@ -175,10 +175,10 @@ class _Executor:
         components = complete(entry.node, entry.components, self.state)
         reason = entry.reason
         if entry.status == "check":
-            changed = differences(self.state[name].components, components, self.warehouse.versions())
-            if not changed:
+            known = self.state[name].components
+            if known == components:
                 return StageResult(name, "fresh", "inputs unchanged", self.state[name].row_count)
-            reason = "; ".join(changed)
+            reason = "; ".join(differences(known, components, self.warehouse.versions()))
         if entry.status == "fresh":
             return StageResult(name, "fresh", "unchanged", self.state[name].row_count)
         settings = self._settings(entry.node)

@@ -13,7 +13,7 @@ from hnm.errors import StageError
 from hnm.inputs import Inputs
 from hnm.models.device import describe
 from hnm.models.resolve import model_files, model_identity, resolve
-from hnm.transform import Params, transform
+from hnm.transform import PREVIOUS, Params, transform
 from hnm.transforms._vector_parts import PartWriter, VectorParts
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _files(params: EmbedParams, root: Path) -> list[Path]:
 @transform(
     params=EmbedParams,
     inputs=("texts",),
-    optional_inputs=("previous",),
+    optional_inputs=(PREVIOUS,),
     scope="row",
     uses="all",
     packages=("sentence-transformers", "transformers", "torch"),
@@ -105,7 +105,7 @@ def _take_over(inputs: Inputs, parts: VectorParts, side: str) -> int:
     """Copy the vectors of texts that `previous` has into the parts, and count them."""
     import pyarrow as pa
 
-    if "previous" not in inputs:
+    if PREVIOUS not in inputs:
         return 0
     vector = inputs.table("select vector from previous limit 0").schema.field("vector").type
     if not pa.types.is_fixed_size_list(vector) or vector.list_size != parts.width:
