@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 import Stemmer
 from pydantic import ValidationError
+from retrieval_tables import Texts, lists, tables
 
 from hnm.context import Context
 from hnm.errors import StageError
@@ -18,7 +19,6 @@ from hnm.retrieval.candidates import SCHEMA
 from hnm.transforms.retrieve_bm25 import BM25Params, retrieve_bm25
 
 HERE = Path()
-Texts = dict[str, str | None]
 WORDS = [
     "running",
     "runs",
@@ -37,33 +37,9 @@ WORDS = [
 ]
 
 
-def tables(documents: Texts, queries: Texts, titles: Texts | None = None) -> dict[str, pa.Table]:
-    def column(values: object) -> pa.Array:
-        return pa.array(values, pa.string())
-
-    return {
-        "corpus": pa.table(
-            {
-                "doc_id": column(documents),
-                "title": column([(titles or {}).get(name, "") for name in documents]),
-                "text": column(documents.values()),
-            }
-        ),
-        "queries": pa.table({"query_id": column(queries), "text": column(queries.values())}),
-    }
-
-
 def retrieve(inputs: dict[str, pa.Table], **params: object) -> pa.Table:
     batches = list(retrieve_bm25(Inputs.of(**inputs), BM25Params(**params), Context("bm25", HERE, HERE)))
     return pa.Table.from_batches(batches, SCHEMA)
-
-
-def lists(candidates: pa.Table) -> dict[str, list[tuple[str, float]]]:
-    found: dict[str, list[tuple[str, float]]] = {}
-    for row in candidates.to_pylist():
-        found.setdefault(row["query_id"], []).append((row["doc_id"], row["score"]))
-        assert row["rank"] == len(found[row["query_id"]])
-    return found
 
 
 def best(scores: dict[str, float], top_k: int) -> list[tuple[str, float]]:

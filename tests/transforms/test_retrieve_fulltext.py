@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from retrieval_tables import Texts, lists, tables
 
 from hnm.context import Context
 from hnm.errors import StageError
@@ -18,25 +19,8 @@ from hnm.inputs import Inputs
 from hnm.retrieval.candidates import SCHEMA
 from hnm.transforms.retrieve_fulltext import FulltextParams, retrieve_fulltext
 
-Texts = dict[str, str | None]
 WORDS = ["fox", "den", "red", "tree", "lake", "café", "東京", "x12", "it's", "b"]
 PLAIN = {"tokenizer": "whitespace", "stem": False, "stop_words": False, "fold_accents": False}
-
-
-def tables(documents: Texts, queries: Texts, titles: Texts | None = None) -> dict[str, pa.Table]:
-    def column(values: object) -> pa.Array:
-        return pa.array(values, pa.string())
-
-    return {
-        "corpus": pa.table(
-            {
-                "doc_id": column(documents),
-                "title": column([(titles or {}).get(name, "") for name in documents]),
-                "text": column(documents.values()),
-            }
-        ),
-        "queries": pa.table({"query_id": column(queries), "text": column(queries.values())}),
-    }
 
 
 def retrieve(inputs: dict[str, pa.Table], **params: object) -> pa.Table:
@@ -44,14 +28,6 @@ def retrieve(inputs: dict[str, pa.Table], **params: object) -> pa.Table:
         context = Context("fulltext", Path(folder), Path(folder) / "work")
         batches = list(retrieve_fulltext(Inputs.of(**inputs), FulltextParams(**params), context))
     return pa.Table.from_batches(batches, SCHEMA)
-
-
-def lists(candidates: pa.Table) -> dict[str, list[tuple[str, float]]]:
-    found: dict[str, list[tuple[str, float]]] = {}
-    for row in candidates.to_pylist():
-        found.setdefault(row["query_id"], []).append((row["doc_id"], row["score"]))
-        assert row["rank"] == len(found[row["query_id"]])
-    return found
 
 
 def names(candidates: pa.Table, query: str = "q") -> list[str]:
