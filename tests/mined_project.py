@@ -8,10 +8,16 @@ The query q points at (1, 0) and its positive p at (0.6, 0.8): d(Q,PD) = 0.4. Th
   r  (0, -1)       d(Q,D) = 1     d(PD,D) = 1.8     drawn at random
 """
 
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from tiny_project import TinyProject
+
+from hnm.cli.console import stderr, stdout
+from hnm.cli.main import _run
 
 SQL = Path(__file__).parents[1] / "sql"
 HOSTILE = "[bold]not bold[/bold] [/] ' || chr(27) || '[31mnot red"
@@ -126,6 +132,25 @@ def shared(factory: pytest.TempPathFactory) -> TinyProject:
     """The project, built once for all tests that only read it."""
     root = factory.getbasetemp() / "mined"
     return TinyProject(root) if root.exists() else mined_project(root)
+
+
+@contextmanager
+def command(
+    name: str, project: TinyProject, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., tuple[int, str, str]]]:
+    """`call(*arguments, columns=80, root=…)`: the exit code, stdout and stderr of a command, in this process."""
+
+    def call(*arguments: str, columns: int = 80, root: Path = project.root) -> tuple[int, str, str]:
+        monkeypatch.setenv("COLUMNS", str(columns))
+        monkeypatch.setattr(sys, "argv", ["hnm", name, *arguments, "--project", str(root)])
+        stdout.cache_clear()
+        stderr.cache_clear()
+        code = _run()
+        return (code, *capsys.readouterr())
+
+    yield call
+    stdout.cache_clear()
+    stderr.cache_clear()
 
 
 def mined_project(root: Path) -> TinyProject:

@@ -1,15 +1,13 @@
 """`hnm explain`: what it prints in 80 and 120 columns, its JSON, exit codes, and texts that would like to be markup."""
 
 import json
-import sys
 
 import pytest
-from mined_project import shared
+from mined_project import command, shared
 
 from hnm.cli.columns import shortened
-from hnm.cli.console import stderr, stdout
+from hnm.cli.console import stdout
 from hnm.cli.explain_view import print_story
-from hnm.cli.main import _run
 from hnm.explained import Candidate, Document, Place, Positive, Story
 
 ESCAPE = "\x1b"
@@ -22,19 +20,8 @@ def mined(tmp_path_factory):
 
 @pytest.fixture
 def explain(mined, capsys, monkeypatch):
-    """`explain(*arguments, columns=80)`: the exit code, stdout and stderr of the command."""
-
-    def call(*arguments, columns=80):
-        monkeypatch.setenv("COLUMNS", str(columns))
-        monkeypatch.setattr(sys, "argv", ["hnm", "explain", *arguments, "--project", str(mined.root)])
-        stdout.cache_clear()
-        stderr.cache_clear()
-        code = _run()
-        return (code, *capsys.readouterr())
-
-    yield call
-    stdout.cache_clear()
-    stderr.cache_clear()
+    with command("explain", mined, capsys, monkeypatch) as call:
+        yield call
 
 
 # For people

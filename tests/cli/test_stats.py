@@ -3,15 +3,12 @@
 import csv
 import io
 import json
-import sys
 from shutil import copytree
 
 import pytest
-from mined_project import shared
+from mined_project import command, shared
 from tiny_project import TinyProject
 
-from hnm.cli.console import stderr, stdout
-from hnm.cli.main import _run
 from hnm.errors import QueryError, SelectorError
 from hnm.negative_statistics import STATISTICS, quantile, statistic, statistics, worst_queries
 
@@ -23,19 +20,8 @@ def mined(tmp_path_factory):
 
 @pytest.fixture
 def stats(mined, capsys, monkeypatch):
-    """`stats(*arguments, columns=80)`: the exit code, stdout and stderr of the command."""
-
-    def call(*arguments, columns=80, root=mined.root):
-        monkeypatch.setenv("COLUMNS", str(columns))
-        monkeypatch.setattr(sys, "argv", ["hnm", "stats", *arguments, "--project", str(root)])
-        stdout.cache_clear()
-        stderr.cache_clear()
-        code = _run()
-        return (code, *capsys.readouterr())
-
-    yield call
-    stdout.cache_clear()
-    stderr.cache_clear()
+    with command("stats", mined, capsys, monkeypatch) as call:
+        yield call
 
 
 def lines_of(out):
