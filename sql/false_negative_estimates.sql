@@ -1,5 +1,6 @@
 -- One row per strategy and estimate of how many of its negatives are right answers. negatives: those kept; examined:
--- those of them that the estimate can speak of; rate: false_negatives / examined, null when there is nothing to examine.
+-- those of them that the estimate can speak of; rate: false_negatives / examined, null when there is nothing to examine;
+-- rate_low, rate_high: its Wilson interval at 95 %, as if negatives were independent (one document in many pairs is not).
 --
 -- judge: of the negatives that the judge was asked about, those that it scores above `threshold`, the judge_percentile
 -- of its scores of positives. hidden: of all negatives, those that are known positives which the var hide_positives
@@ -63,6 +64,12 @@ select
     examined,
     false_negatives,
     false_negatives / nullif(examined, 0) as rate,
+    if(examined > 0, {{ wilson_lower_bound('false_negatives', 'examined', 1.96) | indent(4) }}, null) as rate_low,
+    if(
+        examined > 0,
+        1 - {{ wilson_lower_bound('(examined - false_negatives)', 'examined', 1.96) | indent(8) }},
+        null
+    ) as rate_high,
     threshold,
     is_lower_bound,
 from counted

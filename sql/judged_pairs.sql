@@ -22,7 +22,7 @@ candidates as (
     select query_id, doc_id, max(fused_score) as score  -- the same for every positive of the query
     from {{ ref('scored_candidates') }}
     semi join sampled using (query_id)
-    where not is_known_positive and not is_positive_copy
+    where not {{ is_right_answer() }}
     group by query_id, doc_id
 ),
 

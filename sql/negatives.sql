@@ -24,6 +24,9 @@ with candidates as (
         {%- endfor %}
         is_known_positive,
         is_positive_copy,
+        {%- if knows_near_duplicates() %}
+        is_near_positive,
+        {%- endif %}
         d_query_doc < d_query_positive as condition_1,
         d_query_doc < d_positive_doc as condition_2,
     from {{ ref('scored_candidates') }}

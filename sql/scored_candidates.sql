@@ -5,7 +5,9 @@
 -- ones do not count). rrf: reciprocal rank fusion. Distances are cosine distances of ensemble vectors, and fused_score
 -- is the cosine of query and document. lexical_overlap: Jaccard index of the words of query and document.
 -- is_known_positive: the candidate is a positive of the query, this one or another. is_positive_copy: its text is that
--- of one of them. fused_*: one column per entry of the var `fusions`, see fused_columns.
+-- of one of them. is_near_positive: it lies beyond the var max_cosine_to_positive or max_jaccard_to_positive to one of
+-- those that are mined for (no such column without these vars). fused_*: one column per entry of the var `fusions`, see
+-- fused_columns.
 --
 -- Vectors are compared as lists: DuckDB copies fixed-size arrays through joins number by number, at ten times the cost.
 {%- set retrievers = var('retrievers') %}
@@ -85,6 +87,7 @@ pairs as (
         questions.vector as query_vector,
         questions.words as query_words,
         documents.vector as positive_vector,
+        documents.words as positive_words,
         {{ cosine_distance('questions.vector', 'documents.vector') }} as d_query_positive,
     from {{ ref('positives') }}
     join questions using (query_id)
@@ -102,6 +105,9 @@ compared as (
         {{ cosine_distance('positive_vector', 'documents.vector') }} as d_positive_doc,
         {{ jaccard('query_words', 'documents.words') | indent(8) }} as lexical_overlap,
         normalized_hash,
+        {%- if knows_near_duplicates() %}
+        {{ near_positive('documents.words', 'positive_words', 'd_positive_doc') | indent(8) }} as is_near_this_one,
+        {%- endif %}
     from {{ 'fused as pooled' if fusions else 'pooled' }}
     join pairs using (query_id)
     join documents using (doc_id)
@@ -112,11 +118,16 @@ select
     positive_id,
     doc_id,
     split,
-    compared.* exclude (query_id, positive_id, doc_id, split, normalized_hash),
+    compared.* exclude (
+        query_id, positive_id, doc_id, split, normalized_hash{{ ', is_near_this_one' if knows_near_duplicates() }}
+    ),
     (1 - d_query_doc)::float as fused_score,
     {{ reciprocal_rank_fusion(retrievers, var('rrf_k', 60)) }} as rrf,
     known_positives.doc_id is not null as is_known_positive,
     positive_texts.query_id is not null as is_positive_copy,
+    {%- if knows_near_duplicates() %}
+    bool_or(is_near_this_one) over (partition by query_id, doc_id) as is_near_positive,
+    {%- endif %}
 from compared
 left join known_positives using (query_id, doc_id)
 left join positive_texts using (query_id, normalized_hash)

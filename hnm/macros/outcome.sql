@@ -25,6 +25,7 @@
     'known_positive': 'is_known_positive',
     'copy_of_positive': 'is_positive_copy',
 } -%}
+{% if knows_near_duplicates() and rules.update({'near_positive': 'is_near_positive'}) %}{% endif -%}
 {% if rules.update(reasons) %}{% endif -%}
 {% set chained = {'filled_by_earlier_strategy': '(query_id, positive_id) in (' ~ filled | trim ~ ')'} -%}
 {% if filled and rules.update(chained) %}{% endif -%}

@@ -2,6 +2,6 @@
    their copies take no rank from the others. #}
 {% macro ranked(by) -%}
 row_number() over (
-    partition by query_id, positive_id, is_known_positive or is_positive_copy order by {{ by }} desc, doc_id
+    partition by query_id, positive_id, {{ is_right_answer() }} order by {{ by }} desc, doc_id
 )
 {%- endmacro %}

@@ -7,7 +7,7 @@
 {{- check_number(strategy, 'percentile', percentile, 0, 100) }}
 {%- set bound -%}
 quantile_cont({{ by }}::double, {{ percentile }} / 100) over (
-    partition by query_id, positive_id, is_known_positive or is_positive_copy
+    partition by query_id, positive_id, {{ is_right_answer() }}
 )
 {%- endset %}
 {{- outcome(

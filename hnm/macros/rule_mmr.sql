@@ -10,41 +10,7 @@
 {{- check_whole_number(strategy, 'pool', pool, strategy.get('per_positive', 1)) }}
 {%- set taken_in_turn -%}
 (
-    with pool as (
-        select query_id, positive_id, doc_id, fused_score, {{ ranked('fused_score') | indent(8) }} as place
-        from candidates
-        where agreement > 0 and not is_known_positive and not is_positive_copy
-        qualify place <= {{ pool }}
-    ),
-
-    located as (
-        select pool.*, vector::float[] as vector
-        from pool
-        join {{ ref('ensemble') }} as ensemble on kind = 'document' and id = doc_id
-    ),
-
-    cosines as (
-        select
-            query_id,
-            positive_id,
-            one.place,
-            any_value(one.fused_score) as score,
-            list(1 - {{ cosine_distance('one.vector', 'other.vector') }} order by other.place) as to_others,
-        from located as one
-        join located as other using (query_id, positive_id)
-        group by query_id, positive_id, one.place
-    ),
-
-    pairs as (
-        select
-            query_id,
-            positive_id,
-            list(score order by place) as scores,
-            list(to_others order by place) as cosines,
-            range(1, count(*) + 1) as places,
-        from cosines
-        group by query_id, positive_id
-    ),
+    with {{ pool_cosines(pool) | indent }},
 
     turns as (
         select

@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sql_stages import Row, Stages, select
 
+from hnm.project.templating import TemplateError
+
 DATABASE = Stages()
 
 CANDIDATE = "query_id varchar, doc_id varchar, rank integer, score float"
@@ -109,6 +111,36 @@ def test_every_positive_of_the_query_and_its_copies_are_marked(stages: Stages) -
         ("q", "p", "p", True, True),
         ("q2", "zero", "p", False, False),
     ]
+
+
+def test_what_almost_is_a_positive_is_marked_on_demand(stages: Stages) -> None:
+    # The cosine of b to p is 0, of a to p 0.96; c has all words of the sibling s but one.
+    documents = {"p": [0.6, 0.8], "a": [0.8, 0.6], "b": [0.8, -0.6], "c": [-1.0, 0.0], "s": [0.0, -1.0]}
+    texts = {"p": "one", "a": "two", "b": "three", "c": "red green blue pink", "s": "red green blue"}
+    candidates = [("q", name, "bm25", i + 1, 1.0) for i, name in enumerate("abc")]
+    pairs = [("q", "p", 1), ("q", "s", 2)]
+
+    def near(**limits: float) -> set[tuple[Any, ...]]:
+        rows = score(stages, candidates, pairs, documents, {"q": [1, 0]}, texts, **limits)
+        return {(row["positive_id"], row["doc_id"]) for row in rows if row["is_near_positive"]}
+
+    assert near(max_cosine_to_positive=0.95) == {("p", "a"), ("s", "a")}
+    assert near(max_cosine_to_positive=0.97) == set()
+    assert near(max_jaccard_to_positive=0.7) == {("p", "c"), ("s", "c")}
+    assert near(max_jaccard_to_positive=0.7, max_cosine_to_positive=0.95) == {
+        (positive, doc) for positive in "ps" for doc in "ac"
+    }
+    reasons = stages.build(
+        "negatives",
+        strategies=[{"name": "top", "rule": "top"}],
+        max_jaccard_to_positive=0.7,
+        max_cosine_to_positive=0.95,
+    )
+    assert {(row["doc_id"], row["exclusion_reason"]) for row in reasons} == {
+        ("a", "near_positive"), ("b", None), ("c", "near_positive")
+    }  # fmt: skip
+    with pytest.raises(TemplateError, match="it must lie between 0 and 1"):
+        near(max_cosine_to_positive=1.5)
 
 
 def test_judged_positives_are_protected_on_demand(stages: Stages) -> None:

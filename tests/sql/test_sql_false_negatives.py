@@ -160,6 +160,8 @@ def test_the_share_of_judged_negatives_that_score_like_positives(stages: Stages)
         "examined": 3,
         "false_negatives": 1,
         "rate": pytest.approx(1 / 3),
+        "rate_low": pytest.approx(0.0615, abs=1e-4),  # Wilson's interval of 1 in 3
+        "rate_high": pytest.approx(0.7923, abs=1e-4),
         "threshold": np.percentile(positives, 25),
         "is_lower_bound": False,
     }

@@ -26,6 +26,7 @@ EVERY_RULE: list[dict[str, Any]] = [
     {"name": "simans", "rule": "simans", "per_positive": 3},
     {"name": "tri", "rule": "trisampler", "degrees": 180, "per_positive": 3},
     {"name": "mmr", "rule": "mmr", "per_positive": 3},
+    {"name": "clusters", "rule": "clustered_top", "per_positive": 3},
     {"name": "random", "rule": "random", "per_positive": 2},
     {"name": "batch", "rule": "in_batch", "per_positive": 2},
     {"name": "mixed", "rule": "mix", "mixes": {"paper": 1, "sample": 2, "random": 1}},
@@ -168,7 +169,20 @@ def test_every_candidate_has_one_outcome_by_every_strategy_that_considers_it(sta
         assert row["exclusion_reason"] is not None or row["selected_rank"]
         assert row["doc_id"] != "d5" or row["exclusion_reason"] is not None
     retrieved = {row[:3] for row in rows if row[6] is not None}
-    for rule in ("paper", "one", "two", "margin", "share", "top", "window", "sample", "above", "percentile", "mmr"):
+    for rule in (
+        "paper",
+        "one",
+        "two",
+        "margin",
+        "share",
+        "top",
+        "window",
+        "sample",
+        "above",
+        "percentile",
+        "mmr",
+        "clusters",
+    ):
         assert {key[:3] for key in keys if key[3] == rule} == retrieved, rule
     most = {strategy["name"]: strategy.get("per_positive", 1) for strategy in EVERY_RULE} | {"mixed": 4}
     counts = Counter(

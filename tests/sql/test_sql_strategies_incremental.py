@@ -13,6 +13,7 @@ QUERIES, DOCUMENTS = 6, 9
 RULES: dict[str, dict[str, Any]] = {
     "in_batch": {"rule": "in_batch", "per_positive": 2},
     "mmr": {"rule": "mmr", "per_positive": 2, "pool": 4},
+    "clusters": {"rule": "clustered_top", "per_positive": 2, "pool": 4},
     "capped": {"rule": "top", "per_positive": 2, "max_uses": 2},
     "mixed": {"rule": "mix", "mixes": {"simans": 1, "sampled": 1}},
 }
@@ -101,6 +102,7 @@ def as_declared() -> dict[str, Any]:
     [
         ("in_batch", ["positives", "scored_candidates"]),
         ("mmr", ["ensemble", "scored_candidates"]),
+        ("clusters", ["ensemble", "scored_candidates"]),
         ("capped", ["scored_candidates"]),
         ("mixed", ["scored_candidates"]),
     ],

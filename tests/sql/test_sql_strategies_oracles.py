@@ -220,3 +220,31 @@ def test_trisampler_draws_by_its_formula() -> None:
 def test_sampled_top_draws_uniformly() -> None:
     assert close(drawn_first({"rule": "sampled_top"}), np.full(5, 0.2))
     assert close(drawn_first({"rule": "sampled_top", "seed": 7, "from": 1, "to": 4}), np.array([0, 1, 1, 1, 0]) / 3)
+
+
+@pytest.mark.parametrize("min_cosine", [-1, 0.2, 0.8, 1])
+@pytest.mark.parametrize("per_cluster", [1, 2])
+def test_clustered_top_equals_the_leader_algorithm(min_cosine: float, per_cluster: int) -> None:
+    rng, stages = np.random.default_rng(per_cluster), Stages()
+    documents = {f"d{i:02}": rng.normal(size=3).tolist() for i in range(15)}
+    queries = {f"q{i}": rng.normal(size=3).tolist() for i in range(6)}
+    stages.give_texts({name: name for name in documents}, {name: name for name in queries})
+    stages.give_vectors(documents, queries)
+    stages.give("positives", [(name, "d00", 1, 1.0, "train") for name in queries])
+    stages.give("candidates", [(query, name, "bm25", 1, 1.0) for query in queries for name in documents])
+    stages.build("scored_candidates")
+    settings = {"min_cosine": min_cosine, "per_cluster": per_cluster, "pool": 10, "per_positive": 10}
+    found = stages.build("negatives", strategies=[{"name": "clusters", "rule": "clustered_top", **settings}])
+    vectors = {name: unit(vector) for name, vector in documents.items() if name != "d00"}
+    for query, vector in queries.items():
+        scores = {name: float(unit(vector) @ other) for name, other in vectors.items()}
+        pool = sorted(vectors, key=scores.__getitem__, reverse=True)[:10]
+        sizes: dict[str, int] = {}
+        expected = []
+        for name in pool:
+            alike = (leader for leader in sizes if leader == name or vectors[name] @ vectors[leader] >= min_cosine)
+            leader = next(alike, name)
+            sizes[leader] = sizes.get(leader, 0) + 1
+            if sizes[leader] <= per_cluster:
+                expected.append(name)
+        assert [name for _, name in kept([row for row in found if row["query_id"] == query])] == expected
