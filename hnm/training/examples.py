@@ -1,83 +1,64 @@
-"""Training groups as the examples that sentence-transformers' losses take, in an Arrow file that is read by mapping.
-
-The collator takes every column that is not a label for a model input, in order: ids stay out.
-"""
+"""Training groups in an Arrow file that is read by mapping: one row per group, whatever the loss makes of it."""
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
 
 import pyarrow as pa
 
 from hnm.training.groups import Group
 
-LossName = Literal["cross_entropy", "bce"]
-Row = dict[str, Any]
-
 ROWS_AT_ONCE = 512
 
-_SCHEMAS = {
-    "cross_entropy": pa.schema(
-        {"query": pa.string(), "documents": pa.list_(pa.string()), "labels": pa.list_(pa.float32())}
-    ),
-    "bce": pa.schema({"query": pa.string(), "document": pa.string(), "label": pa.float32()}),
-}
+_TEXTS = pa.list_(pa.string())
+SCHEMA = pa.schema(
+    {
+        "query_id": pa.string(),
+        "positive_id": pa.string(),
+        "query": pa.string(),
+        "positive": pa.string(),
+        "negatives": _TEXTS,
+        "negative_ids": _TEXTS,
+        "strategies": _TEXTS,
+        "teacher": pa.list_(pa.float32()),
+        "weight": pa.float32(),
+    }
+)
 
 
 @dataclass(frozen=True)
 class Examples:
-    """A file of examples. `digest`: SHA-256 of ids and texts of every group in order, the version of the data."""
+    """A file of groups. `digest`: SHA-256 of what is learned of every group in order, the version of the data."""
 
     path: Path
     rows: int
     digest: str
 
 
-def write_examples(groups: Iterable[Group], loss: LossName, path: Path) -> Examples:
-    """Write the examples of `groups` for `loss`; memory is bounded by some hundred rows."""
+def write_examples(groups: Iterable[Group], path: Path) -> Examples:
+    """Write the groups; memory is bounded by some hundred of them."""
     digest = hashlib.sha256()
     rows = 0
-    schema = _SCHEMAS[loss]
-    with pa.ipc.new_stream(path, schema) as writer:
-        for batch in _batched(_rows(groups, _EXAMPLES[loss], digest.update)):
-            writer.write_batch(pa.RecordBatch.from_pylist(batch, schema))
+    with pa.ipc.new_stream(path, SCHEMA) as writer:
+        for batch in _batched(iter(groups)):
+            for group in batch:
+                digest.update(json.dumps(_content(group)).encode())
+            writer.write_batch(pa.RecordBatch.from_pylist([asdict(group) for group in batch], SCHEMA))
             rows += len(batch)
     return Examples(path, rows, digest.hexdigest())
 
 
-def _listwise(group: Group) -> Iterator[Row]:
-    """One row per group. ListNet's target is softmax(labels): 0 and -inf put all of it on the positive."""
-    labels = [0.0] + [float("-inf")] * len(group.negatives)
-    yield {"query": group.query, "documents": [group.positive, *group.negatives], "labels": labels}
+def _content(group: Group) -> list[object]:
+    learned: list[object] = [group.query_id, group.positive_id, group.negative_ids]
+    learned += [group.query, group.positive, group.negatives]
+    if group.teacher is not None or group.weight != 1.0:
+        learned += [group.teacher, group.weight]
+    return learned
 
 
-def _pairwise(group: Group) -> Iterator[Row]:
-    """One row per document, labelled 1 or 0."""
-    for place, document in enumerate((group.positive, *group.negatives)):
-        yield {"query": group.query, "document": document, "label": float(place == 0)}
-
-
-_EXAMPLES: dict[LossName, Callable[[Group], Iterator[Row]]] = {"cross_entropy": _listwise, "bce": _pairwise}
-
-
-def _rows(
-    groups: Iterable[Group], examples: Callable[[Group], Iterator[Row]], update: Callable[[bytes], None]
-) -> Iterator[Row]:
-    for group in groups:
-        content = [group.query_id, group.positive_id, group.negative_ids, group.query, group.positive, group.negatives]
-        update(json.dumps(content).encode())
-        yield from examples(group)
-
-
-def _batched(rows: Iterator[Row]) -> Iterator[list[Row]]:
-    batch: list[Row] = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) == ROWS_AT_ONCE:
-            yield batch
-            batch = []
-    if batch:
+def _batched(groups: Iterator[Group]) -> Iterator[list[Group]]:
+    while batch := list(islice(groups, ROWS_AT_ONCE)):
         yield batch

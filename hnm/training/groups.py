@@ -11,7 +11,8 @@ from typing import Any
 
 from hnm.errors import StageError, nearest
 from hnm.inputs import Inputs
-from hnm.models.cross_encoder import CHARACTERS_PER_TOKEN
+from hnm.models.limits import CHARACTERS_PER_TOKEN
+from hnm.training.source import Source
 
 # `md5` is the same everywhere, as `hash` is not. Groups in this order are a shuffle that any prefix keeps.
 _ROWS = """
@@ -26,7 +27,7 @@ with usable as (
     order by group_order, query_id, positive_id limit $max_groups
 )
 select
-    query_id, positive_id, negative_id, strategy,
+    query_id, positive_id, negative_id, strategy, positive_teacher, negative_teacher, example_weight,
     left(query, $characters) as query, left(positive, $characters) as positive, left(negative, $characters) as negative
 from usable semi join taken using (query_id, positive_id)
 order by group_order, query_id, positive_id, selected_rank nulls last, negative_order, negative_id, strategy
@@ -50,7 +51,10 @@ class Share:
 
 @dataclass(frozen=True)
 class Group:
-    """One example: a query, its positive, and its negatives, each with the strategy that gave it."""
+    """One example: a query, its positive, and its negatives, each with the strategy that gave it.
+
+    `teacher`: a teacher's scores of the positive and of each negative. `weight`: of the group's loss.
+    """
 
     query_id: str
     positive_id: str
@@ -59,6 +63,8 @@ class Group:
     negatives: tuple[str, ...]
     negative_ids: tuple[str, ...]
     strategies: tuple[str, ...]
+    teacher: tuple[float, ...] | None = None
+    weight: float = 1.0
 
 
 @dataclass
@@ -73,18 +79,13 @@ class Tally:
 
 
 class Triplets:
-    """The stage's triplets of some splits: (query_id, positive_id, negative_id, query, positive, negative, strategy).
-
-    Where there is a column `split`, only rows of `splits` count (None for all). Where there is `selected_rank`,
-    negatives of one strategy are preferred in that order, else in one that the ids and the seed draw.
+    """A stage's usable triplets. Negatives of one strategy are preferred by `selected_rank`, where they have one, else
+    in an order that the ids and the seed draw.
     """
 
-    def __init__(self, inputs: Inputs, splits: Sequence[str] | None) -> None:
-        columns = inputs.table("select * from triplets limit 0").schema.names
-        rank = "" if "selected_rank" in columns else ", null::integer as selected_rank"
-        where = "where list_contains($splits, split)" if splits is not None and "split" in columns else ""
-        self._source = f"(select *{rank} from triplets {where})"
-        self._values = {"splits": list(splits or ())} if where else {}
+    def __init__(self, inputs: Inputs, source: Source) -> None:
+        self._source = source.sql
+        self._values = source.values
         self._inputs = inputs
 
     def groups(
@@ -111,6 +112,11 @@ class Triplets:
         values = self._values | {"strategies": _strategies(shares)}
         row = self._inputs.table(_PAIRS.format(source=self._source), values).to_pylist()[0]
         return row["every"], row["usable"]
+
+    def count_queries(self, query_ids: Sequence[str]) -> int:
+        """How many of these queries have triplets."""
+        query = f"select count(distinct query_id) from {self._source} where list_contains($query_ids, query_id)"
+        return int(self._inputs.table(query, self._values | {"query_ids": query_ids}).column(0)[0].as_py())
 
     def missing_strategies(self, shares: Sequence[Share]) -> list[str]:
         """Strategies that a recipe names and no triplet has.
@@ -148,7 +154,13 @@ def _group(rows: list[Mapping[str, Any]], shares: Sequence[Share], tally: Tally)
         negatives=tuple(row["negative"] for row in chosen),
         negative_ids=tuple(row["negative_id"] for row in chosen),
         strategies=tuple(row["strategy"] for row in chosen),
+        teacher=_teacher(rows[0]["positive_teacher"], [row["negative_teacher"] for row in chosen]),
+        weight=rows[0]["example_weight"],
     )
+
+
+def _teacher(positive: float | None, negatives: Sequence[float]) -> tuple[float, ...] | None:
+    return None if positive is None else (positive, *negatives)
 
 
 def fill(rows: Sequence[Mapping[str, Any]], shares: Sequence[Share]) -> tuple[list[Mapping[str, Any]], int]:

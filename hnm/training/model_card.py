@@ -45,6 +45,8 @@ def model_card(title: str, base_model: str, recipe: Mapping[str, Any]) -> str:
 def _cell(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{name}: {number}" for name, number in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
     if isinstance(value, float):
         return f"{value:.4g}"
     return str(value).replace("|", "\\|")

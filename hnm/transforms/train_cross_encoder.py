@@ -1,79 +1,27 @@
 """Transform: a reranker trained on triplets."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from math import gcd
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, model_validator
-
-from hnm.context import Context
+from hnm.context import Context, Settings
 from hnm.errors import StageError
 from hnm.inputs import Inputs
 from hnm.models.resolve import model_files, model_identity
-from hnm.transform import Params, transform
+from hnm.training.recipe import LossParams, TrainCrossEncoderParams
+from hnm.transform import transform
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from sentence_transformers import CrossEncoder
 
-    from hnm.training.fit import LogRow, Schedule
-    from hnm.training.groups import Share, Tally
-
-
-class NegativesParams(Params):
-    """`per_group` negatives of each group come from these strategies: of the first, then of the next for what it lacks.
-
-    Where a strategy has more for a group than are wanted, they are taken by `selected_rank`; without such a column, by
-    a draw that only the ids and the seed decide.
-    """
-
-    strategies: tuple[str, ...] = Field(min_length=1)
-    per_group: int = Field(ge=1)
-
-
-class TrainCrossEncoderParams(Params):
-    """How a reranker is trained; a group is one query, its positive, and its negatives.
-
-    `model`: the start: a bundled model, a folder relative to the project, or a hub's model. A bi-encoder gets a fresh,
-    seeded head. `negatives`: see `NegativesParams`; what one entry lacks for a group is taken from the others.
-    `loss`: `cross_entropy`, softmax cross-entropy over each group's scores (localized contrastive estimation, Gao, Dai
-    and Callan, ECIR 2021), or `bce`, binary cross-entropy over its pairs.
-    `splits`: whose triplets are used, where triplets have a split; null for all.
-    `max_groups`: the budget; which groups are taken depends on their ids and `seed` alone, so that recipes with other
-    negatives are compared on the same groups. `max_steps`: stop there instead of after `epochs`.
-    `groups_per_batch`: groups per optimizer step, of which `groups_at_once` go through the model together: more of them
-    take more memory (two of five pairs of 256 tokens: 1.6 GB). Null: two on a processor, where more are no faster, all
-    elsewhere.
-    `max_length`: tokens of query and document together. `precision`: `auto` is what the target's settings say.
-    """
-
-    model: str = Field(default="reranker_en", min_length=1)
-    negatives: tuple[NegativesParams, ...] = Field(min_length=1)
-    loss: Literal["cross_entropy", "bce"] = "cross_entropy"
-    splits: tuple[str, ...] | None = ("train",)
-    max_groups: int | None = Field(default=None, ge=1)
-    epochs: int = Field(default=1, ge=1)
-    max_steps: int | None = Field(default=None, ge=1)
-    groups_per_batch: int = Field(default=8, ge=1)
-    groups_at_once: int | None = Field(default=None, ge=1)
-    learning_rate: float = Field(default=2e-5, gt=0)
-    warmup_ratio: float = Field(default=0.1, ge=0, lt=1)
-    weight_decay: float = Field(default=0.01, ge=0)
-    max_length: int = Field(default=256, ge=8)
-    seed: int = Field(default=0, ge=0)
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    checkpoint_steps: int = Field(default=100, ge=1)
-
-    @model_validator(mode="after")
-    def _whole_parts(self) -> "TrainCrossEncoderParams":
-        if self.groups_per_batch % (self.groups_at_once or 1):
-            raise ValueError(
-                f"groups_per_batch {self.groups_per_batch} is no multiple of groups_at_once {self.groups_at_once}"
-            )
-        return self
+    from hnm.training.examples import Examples
+    from hnm.training.fit import Trained
+    from hnm.training.groups import Share, Tally, Triplets
+    from hnm.training.schedule import Schedule
 
 
 def _identity(params: TrainCrossEncoderParams) -> dict[str, str]:
@@ -87,6 +35,7 @@ def _files(params: TrainCrossEncoderParams, root: Path) -> list[Path]:
 @transform(
     params=TrainCrossEncoderParams,
     inputs=("triplets",),
+    optional_inputs=("start", "teacher", "validation", "texts", "judgments"),
     packages=("sentence-transformers", "transformers", "torch"),
     version_by=("step", "epoch", "loss", "learning_rate"),
     uses="all",
@@ -101,72 +50,125 @@ def train_cross_encoder(
 
     Input: triplets(query_id, positive_id, negative_id, query, positive, negative, strategy, and optionally split and
     selected_rank), one row per negative.
+    Optional inputs: `start`, a trained model to go on from instead of `params.model`; `teacher`(query_id, doc_id,
+    score), higher is better, for losses that learn from one; `validation`(query_id, doc_id, rank) with `texts`(kind,
+    id, text) and `judgments`(query_id, doc_id, grade, split), held-out lists by which the best step is chosen.
     Output: `context.model_folder`, a `CrossEncoder` with one output (a logit, higher is better) in safetensors with a
-    model card; and the log (step, epoch, loss, learning_rate, seconds), one row per optimizer step.
+    model card; and the log, one row per optimizer step (see `hnm.training.log`).
 
-    The same parameters, triplets, machine and settings give the same weights. After a kill, the next run goes on from
-    the last checkpoint in the stage's work folder. Memory: the model, its optimizer and one batch; examples are mapped
-    from a file.
+    The same parameters, inputs, machine and settings give the same weights, unless the budget is minutes. After a
+    kill, the next run goes on from the last checkpoint in the stage's work folder. Where memory runs out, fewer groups
+    go through the model at once, a note says so, and the fact `groups_at_once` too. Memory: the model, its optimizer
+    and one batch; examples are mapped from a file; the texts of the validation's lists.
 
-    Raises StageError when there is nothing to train on or the loss stops being a number (naming the step), ModelError
-    when the start cannot be had.
+    Raises StageError when there is nothing to train on, an input does not fit the loss, one group is too much for
+    memory, or the loss stops being a number (naming the step, and a file with its groups); ModelError when the start
+    cannot be had.
     """
-    from hnm.models.cross_encoder import load_cross_encoder
     from hnm.models.device import choose_device, describe
-    from hnm.training.examples import write_examples
-    from hnm.training.fit import fit
+    from hnm.training import loggers
+    from hnm.training.fit import Task, fit
     from hnm.training.groups import Share, Tally, Triplets
+    from hnm.training.log import log_batch
+    from hnm.training.source import triplet_source
+    from hnm.training.validation import read_validation
 
     settings = context.settings
     if params.precision != "auto":
         settings = replace(settings, precision=params.precision)
+    loggers.require(params.log_to)
     shares = [Share(entry.strategies, entry.per_group) for entry in params.negatives]
-    triplets = Triplets(inputs, params.splits)
+    taught = any(entry.needs_teacher for entry in params.loss)
+    source = triplet_source(inputs, params.splits, params.weight_column, params.teacher_columns, taught)
+    triplets = Triplets(inputs, source)
     for strategy in triplets.missing_strategies(shares):
         context.note(f"{context.stage}: no triplet has the strategy {strategy!r}")
-    context.workdir.mkdir(parents=True, exist_ok=True)
     tally = Tally()
-    chosen = triplets.groups(shares, params.max_groups, params.max_length, params.seed, tally)
-    examples = write_examples(chosen, params.loss, context.workdir / "examples.arrow")
-    if not examples.rows:
-        splits = " or ".join(params.splits) if params.splits else "any split"
-        raise StageError(f"{context.stage}: there are no triplets of {splits} to train on")
-
-    schedule = _schedule(params, shares, choose_device(settings))
-    model = load_cross_encoder(params.model, context.root, settings, params.max_length, head_seed=params.seed)
+    examples = _examples(triplets, shares, params, context, tally)
+    validation = read_validation(inputs, params.validation, params.max_length, params.seed)
+    if validation and (both := triplets.count_queries(list(validation.judged))):
+        context.note(
+            f"{context.stage}: {both} of {len(validation.judged)} queries of the validation are trained on, too"
+        )
+    start, load = _start(inputs, params, context, settings)
+    task = Task(load, examples, validation, params, context, settings)
+    schedule = _schedule(params, choose_device(settings))
     with context.progress("training", schedule.steps(examples.rows), "steps") as advance:
-        log = fit(model, examples, schedule, context.workdir / "checkpoints", settings, advance)
+        trained = fit(task, schedule, advance)
     facts = {
-        "base_model": params.model,
+        "base_model": start,
         **_counted(tally, *triplets.count_pairs(shares)),
-        "steps": len(log),
-        "seconds": round(log[-1].seconds, 1),
+        "triplets_without_teacher": source.untaught,
+        **_outcome(trained, params),
         "seed": params.seed,
         "runs_on": describe(settings),
         "training_data": examples.digest,
-        "last_loss": log[-1].loss,
     }
     context.record(**facts)
-    _save(model, params, facts, context)
-    yield _log_batch(log)
+    _save(trained.model, params, facts, context)
+    yield log_batch(trained.log)
 
 
-def _schedule(params: TrainCrossEncoderParams, shares: "list[Share]", device: str) -> "Schedule":
-    from hnm.training.fit import Schedule
+def _examples(
+    triplets: "Triplets", shares: "list[Share]", params: TrainCrossEncoderParams, context: Context, tally: "Tally"
+) -> "Examples":
+    from hnm.training.examples import write_examples
 
-    at_once = params.groups_at_once or (gcd(params.groups_per_batch, 2) if device == "cpu" else params.groups_per_batch)
-    per_group = 1 + sum(share.per_group for share in shares) if params.loss == "bce" else 1
+    context.workdir.mkdir(parents=True, exist_ok=True)
+    chosen = triplets.groups(shares, params.max_groups, params.max_length, params.seed, tally)
+    examples = write_examples(chosen, context.workdir / "examples.arrow")
+    if not examples.rows:
+        splits = " or ".join(params.splits) if params.splits else "any split"
+        raise StageError(f"{context.stage}: there are no triplets of {splits} to train on")
+    return examples
+
+
+def _start(
+    inputs: Inputs, params: TrainCrossEncoderParams, context: Context, settings: Settings
+) -> "tuple[str, Callable[[], CrossEncoder]]":
+    """What to call the start, and a function that loads it with what is frozen frozen."""
+    from hnm.models.cross_encoder import load_cross_encoder, open_cross_encoder
+    from hnm.training.freeze import freeze
+
+    goes_on = "start" in inputs
+    if goes_on and "model" in params.model_fields_set:
+        raise StageError(
+            f"{context.stage}: two models to start from",
+            hint="give either the input `start` (a stage) or the parameter `model` (a name)",
+        )
+
+    def load() -> "CrossEncoder":
+        if goes_on:
+            model = open_cross_encoder(inputs.model("start"), settings, params.max_length)
+        else:
+            model = load_cross_encoder(params.model, context.root, settings, params.max_length, head_seed=params.seed)
+        if params.freeze and params.freeze.embeddings:
+            freeze(model, params.freeze.layers)
+        return model
+
+    return "/".join(inputs.model("start").parts[-2:]) if goes_on else params.model, load
+
+
+def _schedule(params: TrainCrossEncoderParams, device: str) -> "Schedule":
+    from hnm.training.schedule import Schedule
+
+    in_batch = any(entry.traits.in_batch and not entry.traits.alone for entry in params.loss)
+    few = device == "cpu" and not in_batch
+    at_once = params.groups_at_once or (gcd(params.groups_per_batch, 2) if few else params.groups_per_batch)
     return Schedule(
-        loss=params.loss,
-        batch_size=params.groups_per_batch * per_group,
-        at_once=at_once * per_group,
+        batch_size=params.groups_per_batch,
+        at_once=at_once,
+        whole=any(entry.traits.alone for entry in params.loss),
         epochs=params.epochs,
         max_steps=params.max_steps,
+        max_minutes=params.max_minutes,
         learning_rate=params.learning_rate,
+        lr_scheduler=params.lr_scheduler,
         warmup_ratio=params.warmup_ratio,
         weight_decay=params.weight_decay,
         seed=params.seed,
         checkpoint_steps=params.checkpoint_steps,
+        gradient_checkpointing=params.gradient_checkpointing,
     )
 
 
@@ -182,6 +184,24 @@ def _counted(tally: "Tally", pairs_with_positive: int, usable: int) -> dict[str,
     }
 
 
+def _outcome(trained: "Trained", params: TrainCrossEncoderParams) -> dict[str, Any]:
+    steps = [row for row in trained.log if row.loss is not None]
+    weights = list(trained.model.parameters())
+    outcome = {
+        "frozen_weights": sum(weight.numel() for weight in weights if not weight.requires_grad),
+        "groups_at_once": trained.at_once,
+        "steps": len(steps),
+        "ended_by": trained.ended_by,
+        "seconds": round(trained.log[-1].seconds, 1),
+        "last_loss": steps[-1].loss,
+    }
+    if trained.best_step is None:
+        return outcome
+    values = {row.step: row.validation for row in trained.log if row.validation is not None}
+    validation = {"start": values[0], "published": values[trained.best_step], "last": list(values.values())[-1]}
+    return outcome | {"best_step": trained.best_step, params.validation.measure: validation}
+
+
 def _save(model: "CrossEncoder", params: TrainCrossEncoderParams, facts: dict[str, Any], context: Context) -> None:
     """Write the model folder: whole, or not under its name. Equal trainings give equal files, so no times are in it."""
     from hnm.models.quiet import quiet_libraries
@@ -192,24 +212,19 @@ def _save(model: "CrossEncoder", params: TrainCrossEncoderParams, facts: dict[st
     model.set_keep_in_fp32_modules([])  # hnm sets it when it loads a model; elsewhere it would surprise
     with quiet_libraries():
         model.save_pretrained(str(unfinished), create_model_card=False)
-    recipe = params.model_dump(exclude={"model", "negatives", "checkpoint_steps"}, exclude_none=True)
+    plumbing = {"model", "negatives", "checkpoint_steps", "log_to", "validation"}
+    recipe = params.model_dump(exclude=plumbing, exclude_none=True)
+    recipe["loss"] = " + ".join(_described(entry) for entry in params.loss)
     recipe |= {name: fact for name, fact in facts.items() if name != "seconds"}
     recipe["wanted_negatives"] = {" or ".join(entry.strategies): entry.per_group for entry in params.negatives}
-    card = model_card(context.stage, params.model, recipe)
+    card = model_card(context.stage, facts["base_model"], recipe)
     (unfinished / "README.md").write_text(card, encoding="utf-8")
     shutil.rmtree(context.model_folder, ignore_errors=True)
     unfinished.rename(context.model_folder)
 
 
-def _log_batch(log: "list[LogRow]") -> "pa.RecordBatch":
-    import pyarrow as pa
-
-    return pa.record_batch(
-        {
-            "step": pa.array([row.step for row in log], pa.int32()),
-            "epoch": pa.array([row.epoch for row in log], pa.float64()),
-            "loss": pa.array([row.loss for row in log], pa.float64()),
-            "learning_rate": pa.array([row.learning_rate for row in log], pa.float64()),
-            "seconds": pa.array([row.seconds for row in log], pa.float64()),
-        }
-    )
+def _described(entry: LossParams) -> str:
+    """A loss with what was set of it, for example `bce (weight 0.5, pos_weight 4)`."""
+    settings = entry.model_dump(exclude={"loss"}, exclude_defaults=True)
+    said = ", ".join(f"{name} {value}" for name, value in settings.items())
+    return f"{entry.loss} ({said})" if said else entry.loss

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hnm.errors import StageError
 from hnm.inputs import Inputs
 from hnm.training.groups import Group, Share, Tally, Triplets, fill
+from hnm.training.source import triplet_source
 
 COLUMNS = ("query_id", "positive_id", "negative_id", "query", "positive", "negative", "strategy")
 
@@ -21,7 +22,11 @@ def triplet(query: str, positive: str, negative: str, strategy: str) -> dict[str
 
 def triplets_of(rows: list[dict[str, str]]) -> Triplets:
     table = pa.Table.from_pylist(rows, pa.schema({name: pa.string() for name in COLUMNS}))
-    return Triplets(Inputs.of(triplets=table), ("train",))
+    return of_splits(Inputs.of(triplets=table), ("train",))
+
+
+def of_splits(inputs: Inputs, splits: tuple[str, ...] | None) -> Triplets:
+    return Triplets(inputs, triplet_source(inputs, splits))
 
 
 def taken(
@@ -155,10 +160,10 @@ def test_splits_and_ranks_count_where_there_are_columns_for_them() -> None:
         for i in range(9)
     ]
     inputs = Inputs.of(triplets=pa.Table.from_pylist(rows))
-    train = Triplets(inputs, ("train",))
+    train = of_splits(inputs, ("train",))
     assert train.count_pairs([RANDOM]) == (1, 1)
     assert [(g.query_id, g.negative_ids) for g in train.groups([RANDOM], None, 64, 0, Tally())] == [
         ("q1", ("n8", "n7"))
     ]
-    assert Triplets(inputs, None).count_pairs([RANDOM]) == (3, 3)
-    assert Triplets(inputs, ("test",)).missing_strategies([RANDOM]) == ["random"]
+    assert of_splits(inputs, None).count_pairs([RANDOM]) == (3, 3)
+    assert of_splits(inputs, ("test",)).missing_strategies([RANDOM]) == ["random"]

@@ -1,95 +1,15 @@
 """Training: reproducible, resumable, equal budgets, and a folder that works elsewhere."""
 
+import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from pydantic import ValidationError
-from safetensors.numpy import load_file
+from trainings import RANDOM_ONLY, RECIPE, Killed, same, train, triplets, weights
 
-from hnm.context import Context, Settings
 from hnm.errors import ModelError, StageError
-from hnm.inputs import Inputs
-from hnm.transforms.train_cross_encoder import TrainCrossEncoderParams, train_cross_encoder
-
-COLUMNS = ("query_id", "positive_id", "negative_id", "query", "positive", "negative", "strategy", "weight")
-SETTINGS = Settings(device="cpu", cores=1, precision="fp32")
-RECIPE = [{"strategies": ["paper", "fill"], "per_group": 2}, {"strategies": ["random"], "per_group": 2}]
-RANDOM_ONLY = [{"strategies": ["random"], "per_group": 4}]
-
-
-def triplets(queries: int = 24) -> pa.Table:
-    """The positive repeats its query's word; a mined negative shares its first letter; a random one shares nothing."""
-    words = [f"{letter}{number}" for number in range(3) for letter in "abcdefgh"][:queries]
-    rows = []
-    for word in words:
-        for i in range(4):
-            rows.append((word, f"p-{word}", f"r-{word}-{i}", word, f"{word} {word}", f"z{i} y{i}", "random", 1.0))
-            if i < 2:
-                rows.append(
-                    (word, f"p-{word}", f"m-{word}-{i}", word, f"{word} {word}", f"{word[0]}9{i}", "paper", 1.0)
-                )
-    return pa.Table.from_pylist([dict(zip(COLUMNS, row, strict=True)) for row in rows])
-
-
-class Killed(BaseException):
-    """Stands for a kill: nothing may catch it."""
-
-
-def train(
-    root: Path,
-    start: Path,
-    name: str = "reranker",
-    stop_after: int | None = None,
-    table: pa.Table | None = None,
-    **params: Any,
-) -> tuple[pa.Table, Context]:
-    defaults: dict[str, Any] = {
-        "model": str(start),
-        "negatives": RECIPE,
-        "groups_per_batch": 4,
-        "learning_rate": 1e-3,
-        "max_length": 32,
-        "checkpoint_steps": 2,
-    }
-    reporter = Counting(stop_after)
-    context = Context(stage=name, root=root, workdir=root / name, settings=SETTINGS, reporter=reporter)
-    inputs = Inputs.of(triplets=triplets() if table is None else table)
-    batches = list(train_cross_encoder(inputs, TrainCrossEncoderParams(**(defaults | params)), context))
-    assert reporter.steps == reporter.total
-    return pa.Table.from_batches(batches), context
-
-
-class Counting:
-    """Counts steps, and "kills" the training after some."""
-
-    def __init__(self, stop_after: int | None) -> None:
-        self.steps, self.total, self.notes = 0, None, []
-        self._stop_after = stop_after
-
-    def progress(self, description: str, total: int | None, unit: str) -> Any:
-        from contextlib import nullcontext
-
-        self.total = total
-        return nullcontext(self._advance)
-
-    def _advance(self, count: int) -> None:
-        self.steps += count
-        if self._stop_after and self.steps >= self._stop_after:
-            raise Killed
-
-    def note(self, message: str) -> None:
-        self.notes.append(message)
-
-
-def weights(context: Context) -> dict[str, Any]:
-    return load_file(context.model_folder / "model.safetensors")
-
-
-def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    return one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one)
+from hnm.transforms.train_cross_encoder import TrainCrossEncoderParams
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "bce"])
@@ -180,11 +100,25 @@ def test_a_fresh_head_is_seeded(tmp_path: Path, tiny_backbone: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*lr_scheduler.step.*")
-def test_a_lost_loss_names_its_step(tmp_path: Path, tiny_cross_encoder: Path) -> None:
+def test_a_lost_loss_names_its_step_and_records_its_batch(tmp_path: Path, tiny_cross_encoder: Path) -> None:
     with pytest.raises(StageError, match=r"lost its way at step \d+") as caught:
         train(tmp_path, tiny_cross_encoder, learning_rate=1e38, warmup_ratio=0)
     assert "nan" in str(caught.value)
+    path = tmp_path / "reranker" / "lost_batch.json"
+    assert str(path) in str(caught.value)
+    batch = json.loads(path.read_text())
+    assert f"at step {batch['step']}\n" in str(caught.value)
+    assert (batch["loss"], batch["losses/cross_entropy"]) == ("nan", "nan")
+    assert len(batch["groups"]) == 4  # all parts of the step
+    assert batch["groups"][0].keys() == {"query_id", "positive_id", "negative_ids", "strategies"}
     assert not (tmp_path / "reranker" / "model").exists()
+
+
+def test_gradient_checkpointing_trains_to_the_same_weights(tmp_path: Path, tiny_cross_encoder: Path) -> None:
+    (one, _), (other, _) = (
+        train(tmp_path, tiny_cross_encoder, f"run{flag}", gradient_checkpointing=flag) for flag in (False, True)
+    )
+    assert other.column("loss").to_pylist() == pytest.approx(one.column("loss").to_pylist(), rel=1e-5)
 
 
 def test_nothing_is_printed(tmp_path: Path, tiny_cross_encoder: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -206,7 +140,7 @@ def test_parameters_are_checked() -> None:
         TrainCrossEncoderParams(negatives=RANDOM_ONLY, groups_per_batch=8, groups_at_once=3)
     for wrong in (
         {"negatives": []},
-        {"negatives": RECIPE, "loss": "mse"},
+        {"negatives": RECIPE, "loss": "hinge"},
         {"negatives": [{"strategies": [], "per_group": 1}]},
     ):
         with pytest.raises(ValidationError):
