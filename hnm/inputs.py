@@ -1,6 +1,7 @@
 """What a transform reads: its inputs as DuckDB views under the names that the stage gave them, and model folders."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,14 @@ if TYPE_CHECKING:
 BATCH_ROWS = 65_536
 
 
+@dataclass(frozen=True)
+class Origin:
+    """`version`: an input's data version. `tables`: the data versions of the tables that it was made from, by name."""
+
+    version: str | None = None
+    tables: Mapping[str, str] = field(default_factory=dict)
+
+
 class Inputs:
     """The inputs of one stage. Tables are read through SQL, so that memory is bounded by the batch."""
 
@@ -23,12 +32,19 @@ class Inputs:
         tables: tuple[str, ...],
         registered: Mapping[str, Any] | None = None,
         models: Mapping[str, Path] | None = None,
+        facts: Mapping[str, Mapping[str, Any]] | None = None,
+        origins: Mapping[str, Origin] | None = None,
     ) -> None:
-        """`tables`: names that `connection` knows. `registered`: Arrow tables or Lance datasets by name."""
+        """`tables`: names that `connection` knows. `registered`: Arrow tables or Lance datasets by name.
+
+        `facts`: what each input recorded when it was built. `origins`: its data version, and of what it was made.
+        """
         self._connection = connection
         self._registered = dict(registered or {})
         self.tables = (*tables, *self._registered)
         self.models = dict(models or {})
+        self.facts = dict(facts or {})
+        self._origins = dict(origins or {})
 
     @classmethod
     def of(cls, _models: Mapping[str, Path] | None = None, **tables: "pa.Table") -> "Inputs":
@@ -63,6 +79,10 @@ class Inputs:
     def table(self, query: str, values: Mapping[str, Any] | None = None) -> "pa.Table":
         """All rows of a query over the inputs; only for what must be in memory at once."""
         return self.sql(query, values).read_all()
+
+    def origin(self, name: str) -> Origin:
+        """Which version of an input this is; without versions when nothing published it, as in a test."""
+        return self._origins.get(name, Origin())
 
     def count(self, name: str) -> int:
         """How many rows an input has."""

@@ -1,6 +1,7 @@
 """`hnm summary`: the last screen of a run, at any time."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,8 +33,7 @@ def summary(as_json: JsonOption = False, project: ProjectOption = Path(), target
 
     loaded = Project.load(project, target)
     if as_json:
-        told = [{"title": part.title, "columns": part.columns, "rows": part.rows} for part in tell(loaded)]
-        typer.echo(json.dumps(told, indent=2))
+        typer.echo(json.dumps([asdict(part) for part in tell(loaded)], indent=2))
     else:
         print_summary(loaded)
 
@@ -48,6 +48,8 @@ def print_summary(project: "Project", brief: bool = False) -> None:
         for part in tell(project):
             console.print()
             console.print(_table(part))
+            if part.alarm:
+                console.print(f"[red]what to do:[/red] {part.alarm}")
     state = project.state()
     known = [command for name, command in NEXT.items() if name in state]
     if known:
@@ -55,12 +57,13 @@ def print_summary(project: "Project", brief: bool = False) -> None:
 
 
 def _table(part: "Told") -> Table:
-    table = Table(title=part.title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    style = "bold red" if part.alarm else "bold"
+    table = Table(title=part.title, title_justify="left", title_style=style, box=None, pad_edge=False)
     for index, name in enumerate(part.columns):
         numeric = any(isinstance(row[index], int | float) for row in part.rows)
         table.add_column(name.replace("_", " "), justify="right" if numeric else "left", style="")
     for row in part.rows:
-        table.add_row(*(Text(_cell(value)) for value in row))
+        table.add_row(*(Text(_cell(value)) for value in row), style="red" if part.alarm else None)
     return table
 
 

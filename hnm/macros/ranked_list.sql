@@ -3,29 +3,32 @@
    evaluation_queries, cut at evaluation_depth. #}
 {% macro ranked_list(name) -%}
 {% set retrievers = var('retrievers') -%}
-{% if name in retrievers -%}
 select query_id, doc_id, retriever, rank, score
-from {{ ref('candidates_' ~ name) }}
-{%- elif name == 'rrf' -%}
-select
-    query_id,
-    doc_id,
-    'rrf' as retriever,
-    row_number() over (partition by query_id order by score desc, doc_id)::integer as rank,
-    score::float as score,
 from (
-    select query_id, doc_id, {{ exact_sum('1 / (' ~ var('rrf_k', 60) ~ ' + rank)') }} as score
+{%- if name in retrievers %}
+    from {{ ref('candidates_' ~ name) }}
+{%- elif name == 'rrf' -%}
+    select
+        query_id,
+        doc_id,
+        'rrf' as retriever,
+        row_number() over (partition by query_id order by score desc, doc_id)::integer as rank,
+        score::float as score,
     from (
-        {%- for retriever in retrievers %}
-        {{ 'union all' if not loop.first }}
-        select query_id, doc_id, rank from {{ ref('candidates_' ~ retriever) }}
-        {%- endfor %}
+        select query_id, doc_id, {{ exact_sum('1 / (' ~ var('rrf_k', 60) ~ ' + rank)') }} as score
+        from (
+            {%- for retriever in retrievers %}
+            {{ 'union all' if not loop.first }}
+            select query_id, doc_id, rank from {{ ref('candidates_' ~ retriever) }}
+            {%- endfor %}
+        )
+        group by query_id, doc_id
     )
-    group by query_id, doc_id
-)
 {%- else -%}
 {{ raise_error("the first stage '" ~ name ~ "' is none of: " ~ (retrievers + ['rrf']) | join(', ')) }}
 {%- endif %}
-where query_id in (select query_id from {{ ref('evaluation_queries') }})
-qualify rank <= {{ var('evaluation_depth', 50) }}
+)
+where
+    rank <= {{ var('evaluation_depth', 50) }}
+    and query_id in (select query_id from {{ ref('evaluation_queries') }})
 {%- endmacro %}

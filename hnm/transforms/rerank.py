@@ -11,8 +11,8 @@ from pydantic import Field
 
 from hnm.context import Advance, Context
 from hnm.errors import StageError
-from hnm.inputs import Inputs
-from hnm.models.resolve import model_files, model_identity
+from hnm.inputs import Inputs, Origin
+from hnm.models.resolve import model_files, model_identity, model_version, resolve
 from hnm.transform import Params, transform
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _files(params: RerankParams, root: Path) -> list[Path]:
     scope="key",
     uses="all",
     packages=("sentence-transformers", "transformers", "torch"),
-    version_by=("query_id", "doc_id", "retriever", "rank"),
+    version_by=("query_id", "doc_id", "retriever", "rank", "model_version", "dataset_version"),
     files=_files,
     identity=_identity,
 )
@@ -89,8 +89,10 @@ def rerank(inputs: Inputs, params: RerankParams, context: Context) -> Iterator["
     """The first `depth` documents of each query's first-stage list, ordered by a cross-encoder's score.
 
     Inputs: first_stage(query_id, doc_id, retriever, rank) of one retriever, texts(kind, id, text), and optionally
-    `model`, a trained model. Output: (query_id, doc_id, retriever, rank, score), `score` the logit, higher is better,
-    equal ones in the first stage's order. No document enters a list that the first stage left out.
+    `model`, a trained model. Output: (query_id, doc_id, retriever, rank, score, model_version, dataset_version),
+    `score` the logit, higher is better, equal ones in the first stage's order. No document enters a list that the first
+    stage left out. `model_version` tells the weights; `dataset_version` the tables that a trained model learned from,
+    null for any other model.
 
     A score's last bits depend on what else is in its batch, so a batch never holds pairs of two queries: what comes out
     for a list depends on that list alone. Finished lists go to part files in the stage's work folder, and a run after a
@@ -101,11 +103,12 @@ def rerank(inputs: Inputs, params: RerankParams, context: Context) -> Iterator["
     from hnm.retrieval import candidates
 
     _refuse_malformed(inputs)
-    yield candidates.empty()
+    yield _as_versioned(candidates.empty(), Origin())
     lists = inputs.table(_COUNTED, {"depth": params.depth}).to_pylist()
     if not lists:
         return
     model = _model(inputs, params, context)
+    origin = _origin(inputs, params, context)
     parts = context.workdir / "reranked"
     parts.mkdir(parents=True, exist_ok=True)
     total, started, scored = sum(row["pairs"] for row in lists), time.monotonic(), 0
@@ -121,7 +124,7 @@ def rerank(inputs: Inputs, params: RerankParams, context: Context) -> Iterator["
                 _write(part, batch)
             else:
                 advance(batch.num_rows)
-            yield batch
+            yield _as_versioned(batch, origin)
     _record(params, context, total, scored, time.monotonic() - started)
 
 
@@ -150,6 +153,22 @@ def _model(inputs: Inputs, params: RerankParams, context: Context) -> "CrossEnco
     if params.model is None:
         return open_cross_encoder(inputs.model("model"), context.settings, params.max_length)
     return load_cross_encoder(params.model, context.root, context.settings, params.max_length)
+
+
+def _origin(inputs: Inputs, params: RerankParams, context: Context) -> Origin:
+    """Which model this is, and what it was trained on."""
+    if params.model is None:
+        return inputs.origin("model")
+    return Origin(model_version(resolve(params.model, context.root).fetch()))
+
+
+def _as_versioned(lists: "pa.RecordBatch", origin: Origin) -> "pa.RecordBatch":
+    import pyarrow as pa
+
+    learned_from = ", ".join(version for _, version in sorted(origin.tables.items())) or None
+    for name, version in {"model_version": origin.version, "dataset_version": learned_from}.items():
+        lists = lists.append_column(name, pa.array([version] * lists.num_rows, pa.string()))
+    return lists
 
 
 def _reranked(

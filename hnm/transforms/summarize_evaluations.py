@@ -27,48 +27,58 @@ from by_query group by all order by split, measure, model
 """
 
 
+VERSIONS = """
+select retriever as model, any_value(model_version) as model_version, any_value(dataset_version) as dataset_version
+from runs group by retriever
+"""
+
+
 class SummarizeEvaluationsParams(Params):
-    """`baselines`: systems that every other system is tested against.
+    """`baselines`: systems that others are tested against. `tested`: which others; null for all.
 
     `samples`: bootstrap draws; `confidence`: of the intervals; `permutations`: random signs of each paired test.
     """
 
     baselines: tuple[str, ...] = ()
+    tested: tuple[str, ...] | None = None
     samples: int = Field(default=2_000, ge=100)
     confidence: float = Field(default=0.95, gt=0, lt=1)
     permutations: int = Field(default=10_000, ge=100)
     seed: int = 0
 
 
-@transform(params=SummarizeEvaluationsParams, inputs=("by_query",), packages=("numpy",))
+@transform(params=SummarizeEvaluationsParams, inputs=("by_query",), optional_inputs=("runs",), packages=("numpy",))
 def summarize_evaluations(
     inputs: Inputs, params: SummarizeEvaluationsParams, context: Context
 ) -> Iterator["pa.RecordBatch"]:
     """The mean of each measure for each model and split, with a bootstrap interval, and its tests against baselines.
 
-    Input: by_query(model, split, query_id, measure, value). Output: (model, split, measure, queries, value, ci_low,
-    ci_high, baseline, difference, p_value, p_holm, seed): one row per model with `baseline` null, and one more for each
-    baseline other than itself, in which `difference` is value minus the baseline's value (higher is better), `p_value`
-    comes from the paired randomization test, and `p_holm` is Holm's correction over the models tested against that
-    baseline by that measure. Means weigh every query alike.
+    Input: by_query(model, split, query_id, measure, value), and optionally runs(retriever, model_version,
+    dataset_version). Output: (model, split, measure, queries, value, ci_low, ci_high, baseline, difference, p_value,
+    p_holm, seed, dataset_version, model_version): one row per model with `baseline` null, and for each that is tested
+    one more per baseline other than itself, in which `difference` is value minus the baseline's value (higher is
+    better), `p_value` comes from the paired randomization test, and `p_holm` is Holm's correction over the models
+    tested against that baseline by that measure. Means weigh every query alike. The versions are those of `runs`.
 
-    Memory: the values of one measure. Raises StageError for an unknown baseline, and when models of one measure and
-    split were not measured on the same queries, each once.
+    Memory: the values of one measure. Raises StageError for an unknown name, and when models of one measure and split
+    were not measured on the same queries, each once.
     """
     known = inputs.table("select distinct model from by_query order by all").column(0).to_pylist()
-    unknown = [name for name in params.baselines if known and name not in known]
+    unknown = [name for name in (*params.baselines, *(params.tested or ())) if known and name not in known]
     if unknown:
         raise StageError(
-            f"{context.stage}: baseline {unknown[0]!r} was not evaluated",
+            f"{context.stage}: {unknown[0]!r} was not evaluated",
             why=f"evaluated: {', '.join(known)}",
             hint=nearest(unknown[0], known),
         )
     groups = inputs.table("select distinct split, measure from by_query").num_rows
+    versions = {row.pop("model"): row for row in inputs.table(VERSIONS).to_pylist()} if "runs" in inputs else {}
     systems = (row for batch in inputs.sql(BY_SYSTEM, batch_rows=2_048) for row in batch.to_pylist())
     yield _batch([])
     with context.progress("testing differences", groups, "measures") as advance:
         for (split, measure), group in groupby(systems, lambda row: (row["split"], row["measure"])):
-            yield _batch(_summaries(list(group), split, measure, params))
+            summaries = _summaries(list(group), split, measure, params)
+            yield _batch([{**row, **versions.get(row["model"], {})} for row in summaries])
             advance(1)
 
 
@@ -76,37 +86,25 @@ def _summaries(systems: list[Row], split: str | None, measure: str, params: Summ
     """All rows of one measure on one split."""
     import numpy as np
 
-    from hnm.evaluation.bootstrap import mean_intervals
     from hnm.evaluation.holm import holm
+    from hnm.evaluation.means import mean_rows
     from hnm.evaluation.randomization import paired_p_values
 
     _refuse_unpaired(systems, split, measure)
     values = np.array([row["per_query"] for row in systems], np.float64).T
-    means = values.mean(axis=0)
-    low, high = mean_intervals(values, params.samples, params.confidence, params.seed)
-    rows = [
-        {
-            "model": system["model"],
-            "split": split,
-            "measure": measure,
-            "queries": system["queries"],
-            "value": float(means[i]),
-            "ci_low": float(low[i]),
-            "ci_high": float(high[i]),
-            "seed": params.seed,
-        }
-        for i, system in enumerate(systems)
-    ]
+    shared = {"split": split, "measure": measure, "seed": params.seed}
+    rows = mean_rows([{"model": system["model"], **shared} for system in systems], values, params)
     names = [row["model"] for row in rows]
     compared = []
     for baseline in sorted(set(params.baselines) & set(names)):
         base = names.index(baseline)
-        others = [i for i in range(len(names)) if i != base]
+        others = [i for i, name in enumerate(names) if i != base and (params.tested is None or name in params.tested)]
         if not others:
             continue
         p_values = paired_p_values(values[:, others] - values[:, [base]], params.permutations, params.seed)
         for i, p_value, p_holm in zip(others, p_values, holm(p_values), strict=True):
-            test = {"difference": float(means[i] - means[base]), "p_value": float(p_value), "p_holm": float(p_holm)}
+            difference = rows[i]["value"] - rows[base]["value"]
+            test = {"difference": difference, "p_value": float(p_value), "p_holm": float(p_holm)}
             compared.append({**rows[i], "baseline": baseline, **test})
     return rows + compared
 
@@ -139,6 +137,8 @@ def _batch(rows: list[Row]) -> "pa.RecordBatch":
             "p_value": pa.float64(),
             "p_holm": pa.float64(),
             "seed": pa.int64(),
+            "dataset_version": pa.string(),
+            "model_version": pa.string(),
         }
     )
     return pa.RecordBatch.from_pylist(rows, schema)

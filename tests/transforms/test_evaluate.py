@@ -59,9 +59,26 @@ def test_measures_by_hand(tmp_path: Path) -> None:
     assert context.facts == {"queries": {"test": 3}, "models": ["bm25"], "queries_without_relevant": 0}
 
 
+def test_grades_from_0_to_3_by_hand(tmp_path: Path) -> None:
+    judged = [("q", doc, grade, "test") for doc, grade in {"a": 3, "b": 0, "c": 1, "d": 2}.items()]
+    found, _ = evaluated(tmp_path, judged, run_of("start", q="bcxa"))
+    assert {measure: value for (_, _, _, measure), value in found.items()} == pytest.approx(
+        {
+            "RR@3": 1 / 2,
+            "RR@10": 1 / 2,
+            "nDCG@10": (1 / log2(3) + 3 / log2(5)) / (3 + 2 / log2(3) + 1 / log2(4)),
+            "AP": (1 / 2 + 2 / 4) / 3,
+            "R@10": 2 / 3,
+            "R@50": 2 / 3,
+            "Success@1": 0,
+            "Success@5": 1,
+        }
+    )
+
+
 def test_a_judged_query_that_a_run_lacks_counts_as_zero(tmp_path: Path) -> None:
     found, _ = evaluated(tmp_path, JUDGED, run_of("full", q1="a", q2="c", q3="e") + run_of("half", q1="a"))
-    assert len(found) == 2 * 3 * 5
+    assert len(found) == 2 * 3 * len(EvaluateParams().measures)
     assert {found["half", "test", query, "RR@10"] for query in ("q2", "q3")} == {0.0}
     assert found["half", "test", "q1", "RR@10"] == 1
 

@@ -4,6 +4,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from hnm.context import Advance, Context, Settings
 from hnm.errors import ModelError, StageError
-from hnm.inputs import Inputs
+from hnm.inputs import Inputs, Origin
 from hnm.models.cross_encoder import open_cross_encoder, score_pairs
 from hnm.transforms import rerank as module
 from hnm.transforms.rerank import RerankParams, rerank
@@ -26,6 +27,7 @@ FIRST_STAGE = pa.schema(
         "score": pa.float32(),
     }
 )
+RERANKED = pa.schema([*FIRST_STAGE, ("model_version", pa.string()), ("dataset_version", pa.string())])
 LISTS = {"q1": ["d1", "d2", "d3", "d4"], "q2": ["d4", "d1"], "ü": ["d5"]}
 TEXTS = {
     "query": {"q1": "a1 b2", "q2": "c3", "ü": "grüße 日本"},
@@ -98,7 +100,7 @@ def lists_of(table: pa.Table) -> dict[str, list[str]]:
 
 def test_each_list_is_ordered_by_the_models_logit(tmp_path: Path, tiny_cross_encoder: Path) -> None:
     table, context = reranked(tmp_path, tiny_cross_encoder, batch_size=2)
-    assert table.schema == FIRST_STAGE
+    assert table.schema == RERANKED
     model = open_cross_encoder(tiny_cross_encoder, SETTINGS, 32)
     for query, docs in LISTS.items():
         pairs = [(TEXTS["query"][query], TEXTS["document"][doc]) for doc in docs]
@@ -162,7 +164,7 @@ def test_after_a_kill_finished_lists_are_not_scored_again(
 
 def test_no_lists_need_no_model(tmp_path: Path) -> None:
     table, _ = reranked(tmp_path, None, first_stage({}), model="reranker_en")
-    assert (table.num_rows, table.schema) == (0, FIRST_STAGE)
+    assert (table.num_rows, table.schema) == (0, RERANKED)
 
 
 def test_a_bundled_model_by_name(tmp_path: Path) -> None:
@@ -178,6 +180,20 @@ def test_a_bundled_model_by_name(tmp_path: Path) -> None:
     )
     assert lists_of(table) == {"q": ["right", "wrong"]}
     assert context.facts["model"] == "reranker_en"
+    (version,) = set(table.column("model_version").to_pylist())
+    assert len(version) == 32
+    assert set(table.column("dataset_version").to_pylist()) == {None}
+
+
+def test_the_versions_of_a_trained_model_are_those_of_the_input(tmp_path: Path, tiny_cross_encoder: Path) -> None:
+    tables = {"first_stage": first_stage(LISTS), "texts": texts(TEXTS)}
+    plain = Inputs.of({"model": tiny_cross_encoder}, **tables)
+    origins = {"model": Origin("weights", {"triplets": "t1", "more": "t2"})}
+    known = Inputs(duckdb.connect(), (), tables, {"model": tiny_cross_encoder}, origins=origins)
+    for inputs, expected in ((plain, (None, None)), (known, ("weights", "t2, t1"))):
+        context = Context(stage="reranked", root=tmp_path, workdir=tmp_path / "work", settings=SETTINGS)
+        rows = pa.Table.from_batches(rerank(inputs, RerankParams(name="ce", max_length=32), context)).to_pylist()
+        assert {(row["model_version"], row["dataset_version"]) for row in rows} == {expected}
 
 
 def test_mixed_lists_and_missing_texts_are_refused(tmp_path: Path, tiny_cross_encoder: Path) -> None:
