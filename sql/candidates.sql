@@ -1,5 +1,6 @@
--- One row per query, document and retriever that returned it: all retrievers' lists, and the random documents.
-{%- for retriever in var('retrievers') + ['random'] %}
+-- One row per query, document and retriever that returned it: all retrievers' lists, the random documents, and
+-- what was imported as negatives.
+{%- for retriever in var('retrievers') + ['random'] + var('imported', []) %}
 {%- if not loop.first %}
 union all
 {%- endif %}

@@ -16,6 +16,9 @@ with candidates as (
         rrf,
         agreement,
         rank_random,
+        {%- for imported in var('imported', []) %}
+        rank_{{ imported }},
+        {%- endfor %}
         {%- for retriever in var('retrievers') %}
         score_{{ retriever }},
         {%- endfor %}

@@ -6,7 +6,10 @@
 --   3. train, when other queries have a split and this one has judgments or may have clicks.
 -- Then what the source lacks is cut out by a stable hash of the id: with a single split or none, 80 % train, 10 % dev
 -- and 10 % test; without test, half of dev; without train, 80 % of dev; without dev, 10 % of train.
--- Every query keeps its split when others come or go (unless a split appears or vanishes with them).
+-- Last, queries that ask the same share one split, of theirs the one furthest from training: case, punctuation and white
+-- space make no difference.
+-- Every query keeps its split when others come or go (unless a split, or another query that asks the same, appears or
+-- vanishes with them).
 {%- set clicked = var('positives_from') == 'clicks' %}
 {%- set cap = var('max_train_queries', none) %}
 with judged as (
@@ -60,10 +63,23 @@ assigned as (
             else split
         end as split,
     from completed, known
+),
+
+together as (
+    select
+        query_id,
+        text,
+        if(
+            split = 'unjudged',
+            split,
+            max_by(split, coalesce(list_position(['train', 'dev', 'test'], split), 4)) filter (split <> 'unjudged')
+                over (partition by {{ same_text('text') }})
+        ) as split,
+    from assigned
 )
 
 select query_id, text, split
-from assigned
+from together
 {%- if cap is not none %}
 qualify
     split <> 'train'

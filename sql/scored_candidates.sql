@@ -1,7 +1,9 @@
 -- One row per query, positive and candidate: what every retriever says of the candidate, and how the three lie to each
--- other. Candidates are all documents that any retriever returned for the query, and its random documents.
+-- other. Candidates are all documents that any retriever returned for the query, its random documents,
+-- and the negatives that were imported for it.
 --
 -- rank_*, score_*: null where the retriever did not return the document. agreement: how many retrievers did (random
+-- and imported
 -- ones do not count). rrf: reciprocal rank fusion. Distances are cosine distances of ensemble vectors, and fused_score
 -- is the cosine of query and document. lexical_overlap: Jaccard index of the words of query and document.
 -- is_known_positive: the candidate is a positive of the query, this one or another. is_positive_copy: its text is that
@@ -12,17 +14,18 @@
 -- Vectors are compared as lists: DuckDB copies fixed-size arrays through joins number by number, at ten times the cost.
 {%- set retrievers = var('retrievers') %}
 {%- set fusions = var('fusions', []) %}
+{%- set others = ['random'] + var('imported', []) %}
 with pooled as (
     select
         query_id,
         doc_id,
-        {%- for retriever in retrievers + ['random'] %}
+        {%- for retriever in retrievers + others %}
         min(rank) filter (retriever = '{{ retriever }}') as rank_{{ retriever }},
         {%- endfor %}
         {%- for retriever in retrievers %}
         max(score) filter (retriever = '{{ retriever }}') as score_{{ retriever }},
         {%- endfor %}
-        (count(*) filter (retriever <> 'random'))::integer as agreement,
+        (count(*) filter (retriever not in ('{{ others | join("', '") }}')))::integer as agreement,
     from {{ ref('candidates') }}
     where query_id in (select query_id from {{ ref('positives') }})
     group by query_id, doc_id

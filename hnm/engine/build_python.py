@@ -10,10 +10,11 @@ from hnm.context import Context
 from hnm.engine.changes import changed_keys, is_remembered, tracked_inputs, untracked_change
 from hnm.engine.delta import Delta
 from hnm.engine.failures import hint_for
+from hnm.engine.fingerprint import input_versions
 from hnm.engine.job import Job
 from hnm.engine.scratch import scratch, table_of, warehouse_attached
 from hnm.errors import HnmError, Location, StageError
-from hnm.inputs import Inputs
+from hnm.inputs import Inputs, Origin
 from hnm.project.manifest import Call
 from hnm.sqltext import quote
 from hnm.transform import PREVIOUS
@@ -88,8 +89,17 @@ def _inputs(job: Job, call: Call, delta: Delta | None) -> Iterator[Inputs]:
                 connection.execute(f"create view {quote(name)} as select * from build.{quote(name)}")
                 tables.append(name)
             tables += _changes(connection, job, call) if PREVIOUS in names else []
-        yield Inputs(connection, tuple(tables), registered, models)
+        facts = {name: job.state[source].facts for name, source in names.items()}
+        origins = {name: _origin(job, source) for name, source in names.items()}
+        yield Inputs(connection, tuple(tables), registered, models, facts, origins)
     copies.unlink(missing_ok=True)
+
+
+def _origin(job: Job, source: str) -> Origin:
+    """The data version of an input, and those of the tables that it was made from."""
+    above = input_versions(job.state[source].components)
+    models = {name for name in above if name in job.state and job.state[name].materialized == "model"}
+    return Origin(job.state[source].data_version, {name: above[name] for name in above if name not in models})
 
 
 def _changes(connection: "duckdb.DuckDBPyConnection", job: Job, call: Call) -> list[str]:

@@ -12,7 +12,6 @@ from hnm.engine.data_tests import Failure, run_tests
 from hnm.engine.job import Job
 from hnm.engine.scratch import scratch, table_of, warehouse_attached
 from hnm.errors import DataTestError, StageError
-from hnm.project.manifest import Call
 from hnm.warehouse.digest import count_rows, data_version, file_sha256, files_version, table_columns
 from hnm.warehouse.failing_rows import keep_failing_rows
 from hnm.warehouse.versions import RowChanges, count_changes
@@ -81,11 +80,7 @@ def _changes(
     if old is None or old.data_version == version or not key or "model" in (old.materialized, job.node.materialized):
         return None
     with warehouse_attached(connection, job, [job.node.name]):
-        return count_changes(connection, table_of(job, job.node.name), job.table, key, _version_by(job) or columns)
-
-
-def _version_by(job: Job) -> tuple[str, ...] | None:
-    return job.node.work.transform.version_by if isinstance(job.node.work, Call) else None
+        return count_changes(connection, table_of(job, job.node.name), job.table, key, job.version_by or columns)
 
 
 def _version(job: Job, connection: "duckdb.DuckDBPyConnection") -> str:
@@ -93,8 +88,16 @@ def _version(job: Job, connection: "duckdb.DuckDBPyConnection") -> str:
         if not _model_files(job.context.model_folder):
             raise StageError(f"{job.node.name}: the transform left no model in {job.context.model_folder}")
         return folder_version(job.context.model_folder)
-    by = _version_by(job)
-    return data_version(connection, job.table, by, salt=repr(sorted(job.own_components.items())) if by else "")
+    return content_version(connection, job.table, job.version_by, job.own_components)
+
+
+def content_version(
+    connection: "duckdb.DuckDBPyConnection", table: str, by: tuple[str, ...] | None, own: Mapping[str, str]
+) -> str:
+    """The data version of a stage's rows. `by`: the columns that stand for the content, together with what the stage
+    itself depends on (`own`: its components without inputs).
+    """
+    return data_version(connection, table, by, salt=repr(sorted(own.items())) if by else "")
 
 
 def folder_version(folder: Path) -> str:

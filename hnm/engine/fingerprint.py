@@ -62,6 +62,11 @@ def input_components(versions: Mapping[str, str]) -> Components:
     return {f"{_INPUT}{name}": data_version for name, data_version in versions.items()}
 
 
+def input_versions(components: Mapping[str, str]) -> dict[str, str]:
+    """Data versions of inputs by node name: what `input_components` was given."""
+    return {name.removeprefix(_INPUT): value for name, value in components.items() if is_input(name)}
+
+
 def is_input(component: str) -> bool:
     return component.startswith(_INPUT)
 

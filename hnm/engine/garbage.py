@@ -1,10 +1,12 @@
 """What the current state no longer names: old Lance versions and models, orphaned folders and tables, removed stages.
 
-Nothing is garbage that a row of `_hnm.materializations` names, that one of them was built from, that carries a Lance
-tag, or that belongs to the newest published versions of its stage.
+Nothing is garbage that a row of `_hnm.materializations` names, that one of them or a model that stays was built from,
+that carries a tag, or that belongs to the newest published versions of its stage.
 """
 
+import json
 import shutil
+import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -12,11 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hnm.dataset.find import on_disk
 from hnm.engine.changes import REMEMBERED
+from hnm.engine.fingerprint import input_versions
 from hnm.sqltext import quote
 from hnm.warehouse.failing_rows import SCHEMA as FAILURES
 from hnm.warehouse.lance_versions import OldVersions, find_old_versions, remove_old_versions, tagged_versions
-from hnm.warehouse.state import Materialization, read_materializations
+from hnm.warehouse.state import Materialization, has_state, read_materializations
 from hnm.warehouse.warehouse import Warehouse, qualified
 
 if TYPE_CHECKING:
@@ -86,30 +90,63 @@ def _removed_stage(warehouse: Warehouse, done: Materialization) -> Garbage:
                 for name in _tables(connection, schema):
                     if _owner(name) == done.stage:
                         connection.execute(f"drop table {schema}.{quote(name)}")
-            for table in ("materializations", "versions", "quarantine"):
+            kept = sorted(_tagged(warehouse, done)) or [-1]
+            for table in ("materializations", "quarantine"):
                 connection.execute(f"delete from _hnm.{table} where stage = ?", [done.stage])
+            for table in ("versions", "dataset_records"):
+                if has_state(connection, table):
+                    forget = (
+                        f"delete from _hnm.{table} where stage = ? and not list_contains(?, coalesce(lance_version, 0))"
+                    )
+                    connection.execute(forget, [done.stage, kept])
 
     size = _size(warehouse.folder / done.location) if done.location else None
     return Garbage("removed stage", done.stage, f"{done.row_count:,} rows, {done.materialized}", size, remove)
 
 
-def _needed(connection: "duckdb.DuckDBPyConnection", state: Mapping[str, Materialization], keep: int) -> _Needed:
+def _tagged(warehouse: Warehouse, done: Materialization) -> set[int]:
+    """Versions of a Lance stage that a tag keeps, though the stage goes."""
+    return set(on_disk(warehouse.folder / str(done.location))[1].values()) if done.materialized == "lance" else set()
+
+
+def _needed(
+    connection: "duckdb.DuckDBPyConnection",
+    state: Mapping[str, Materialization],
+    keep: int,
+    keep_models: int | None = None,
+) -> _Needed:
+    """`keep`: newest published versions that stay of each stage; `keep_models`: of each model, where that differs."""
     needed: dict[str, set[int]] = {}
     named = {done.location: done.lance_version or 0 for done in state.values() if done.location}
     for location, version in named.items():
         needed.setdefault(location, set()).add(version)
-    built_from = {
-        value for done in state.values() for key, value in done.components.items() if key.startswith("input ")
-    }
-    for stage, data_version, location, version, place in connection.execute(
-        """select stage, data_version, location, coalesce(lance_version, 0),
-                  row_number() over (partition by stage order by built_at desc)
-           from _hnm.versions"""
-    ).fetchall():
-        outdated = data_version in built_from and stage in state and data_version != state[stage].data_version
-        if location and stage in state and (place <= keep or outdated):
+    published = [row for row in connection.execute(_PUBLISHED).fetchall() if row[0] in state]
+    built_from = {version for done in state.values() for version in input_versions(done.components).values()}
+    for _, _, location, version, components, place in published:
+        if place <= (keep if version or keep_models is None else keep_models):
+            needed.setdefault(location, set()).add(version)
+            if not version and components:  # a model that stays: so must what it was trained on
+                built_from |= set(input_versions(json.loads(components)).values())
+    for stage, data_version, location, version, _, _ in published:
+        if data_version in built_from and data_version != state[stage].data_version:
             needed.setdefault(location, set()).add(version)
     return _Needed(needed, named)
+
+
+_PUBLISHED = """
+select v.stage, v.data_version, v.location, coalesce(v.lance_version, 0), r.components,
+       row_number() over (partition by v.stage order by v.built_at desc)
+from _hnm.versions v left join _hnm.run_stages r on r.invocation_id = v.invocation_id and r.stage = v.stage
+qualify v.location is not null
+"""
+"""Every version of a Lance table or model that was published, from what, and the place that it has in its stage."""
+
+
+def needed_versions(warehouse: Warehouse, location: str) -> set[int]:
+    """The versions of one Lance table that the state names, or that what is built or any model was made from."""
+    with warehouse.database.reading() as connection:
+        needed = _needed(connection, read_materializations(connection), keep=0, keep_models=sys.maxsize)
+    return needed.versions.get(location, set())
 
 
 def _files(warehouse: Warehouse, needed: _Needed) -> Iterator[Garbage]:

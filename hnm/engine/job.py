@@ -39,6 +39,11 @@ class Job:
         return without_inputs(self.components)
 
     @property
+    def version_by(self) -> tuple[str, ...] | None:
+        """The columns that stand for the content of what is built; None for all."""
+        return self.node.work.transform.version_by if isinstance(self.node.work, Call) else None
+
+    @property
     def inputs(self) -> Mapping[str, str]:
         """The names under which the node knows its inputs, to the nodes they are."""
         if isinstance(self.node.work, Call):

@@ -4,8 +4,13 @@ A Lance version or a model folder is written first; what no row of `_hnm.materia
 """
 
 import shutil
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
+from hnm.dataset.find import DatasetVersion, versions_of
+from hnm.dataset.record import surroundings, write_record
+from hnm.dataset.statistics import statistics
 from hnm.engine.changes import REMEMBERED, snapshot, tracked_inputs
 from hnm.engine.check import Checked, folder_version
 from hnm.engine.job import Job
@@ -45,6 +50,7 @@ def publish(job: Job, checked: Checked, invocation_id: str, record: StageRecord)
         facts=job.context.facts,
         seconds=record.seconds,
     )
+    recorded = _recorder(job, done) if done.materialized == "lance" else None
     attached = {"build": job.aside} | ({"consumed": job.consumed} if job.consumed.exists() else {})
     with job.warehouse.database.writing(attach=attached) as connection:
         connection.execute(SCHEMA)
@@ -55,11 +61,24 @@ def publish(job: Job, checked: Checked, invocation_id: str, record: StageRecord)
         _keep_remembered(connection, job)
         write_materialization(connection, done)
         write_version(connection, done, job.state.get(done.stage), checked.changes)
+        if recorded:
+            recorded(connection)
         keep_failing_rows(connection, done.stage, {failed.test.name: failed.rows for failed in checked.warnings})
         write_quarantine(connection, job.node.name, invocation_id, job.context.bad_rows)
         write_stage_records(connection, invocation_id, [record])
     shutil.rmtree(job.folder, ignore_errors=True)
     return done
+
+
+def _recorder(job: Job, done: Materialization) -> "Callable[[duckdb.DuckDBPyConnection], None]":
+    """What keeps the record of a version that is to be published; all that takes time is done before it is called."""
+    old, around, numbers = job.state.get(done.stage), surroundings(job.context.root), {}
+    if not (old and old.lance_version == done.lance_version):
+        with scratch(job.aside, job.settings) as connection:
+            numbers = statistics(connection, job.table)
+    return partial(
+        write_record, done=done, state=job.state, version_by=job.version_by, around=around, statistics=numbers
+    )
 
 
 def _swap_table(connection: "duckdb.DuckDBPyConnection", job: Job) -> None:
@@ -84,6 +103,9 @@ def _place_files(job: Job, checked: Checked) -> tuple[str | None, int | None]:
         same = old and old.data_version == checked.data_version and old.lance_version
         if old and same and lance_table.is_readable(path, same, throughout=job.full_refresh):
             return old.location, old.lance_version  # equal content is the same version
+        before = _same_content(job, checked)
+        if before and lance_table.is_readable(path, before.lance_version, throughout=True):
+            return str(path.relative_to(job.warehouse.folder)), before.lance_version
         path.parent.mkdir(parents=True, exist_ok=True)
         with scratch(job.aside, job.settings) as connection:
             rows = connection.sql(f"select * from {job.table}").to_arrow_reader(65_536)
@@ -98,3 +120,12 @@ def _place_files(job: Job, checked: Checked) -> tuple[str | None, int | None]:
             job.context.model_folder.rename(folder)
         return str(folder.relative_to(job.warehouse.folder)), None
     return None, None
+
+
+def _same_content(job: Job, checked: Checked) -> DatasetVersion | None:
+    """An earlier version that is what was built now, as after a change that was taken back."""
+    old = job.state.get(job.node.name)
+    if old is None or old.materialized != "lance" or old.data_version == checked.data_version:
+        return None
+    versions = versions_of(job.warehouse, job.node.name)
+    return next((entry for entry in versions if entry.here and entry.data_version == checked.data_version), None)

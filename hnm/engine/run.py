@@ -38,7 +38,7 @@ Outcome = Literal["built", "fresh", "failed", "skipped", "blocked"]
 
 @dataclass(frozen=True)
 class StageResult:
-    """What a run did with one node."""
+    """What a run did with one node. `built`: its new state, where it was built."""
 
     name: str
     outcome: Outcome
@@ -48,6 +48,7 @@ class StageResult:
     error: HnmError | None = None
     warnings: tuple[Failure, ...] = ()
     quarantined: int = 0
+    built: Materialization | None = None
 
 
 @dataclass
@@ -207,7 +208,7 @@ class _Executor:
         self.state[node.name] = done
         bad = job.context.bad_row_count
         return StageResult(
-            node.name, "built", reason, done.row_count, time.monotonic() - began, None, checked.warnings, bad
+            node.name, "built", reason, done.row_count, time.monotonic() - began, None, checked.warnings, bad, done
         )
 
     def _job(self, entry: Entry, components: dict[str, str], settings: Settings) -> Job:

@@ -26,3 +26,12 @@ coalesce(
     0
 )
 {%- endmacro %}
+
+{# The same for texts that ask the same: that differ in case, Unicode composition, punctuation and white space only. A
+   text of nothing but punctuation keeps it. #}
+{% macro same_text(column) -%}
+coalesce(
+    nullif(trim(regexp_replace(lower(nfc_normalize({{ column }})), '[^\p{L}\p{M}\p{N}]+', ' ', 'g')), ''),
+    {{ normalized(column) }}
+)
+{%- endmacro %}

@@ -36,11 +36,13 @@ class CsvParams(MappedParams):
 def csv(inputs: "Inputs", params: CsvParams, context: Context) -> Iterator["pa.RecordBatch"]:
     """Read one table. Raises SourceError for missing files, missing columns, and bad rows when they are refused."""
     table = params.mapped_table()
-    rows = _rows(table, params.delimiter, params.quote)
+    rows = csv_rows(table, params.delimiter, params.quote)
     yield from read_table(table, source_files(params, context.root), rows, params.on_bad_rows, context)
 
 
-def _rows(table: Table, delimiter: str, quote: str) -> Rows:
+def csv_rows(table: Table, delimiter: str, quote: str) -> Rows:
+    """Reads CSV as records of `table`."""
+
     def rows(path: Path, raw: io.BufferedReader) -> Iterator[Entry]:
         records = _records(path, raw, delimiter, quote)
         header: list[str] | None = None

@@ -28,10 +28,12 @@ def parquet(inputs: "Inputs", params: MappedParams, context: Context) -> Iterato
     Raises SourceError for missing or broken files, missing columns, and bad rows when they are refused.
     """
     table = params.mapped_table()
-    yield from read_table(table, source_files(params, context.root), _rows(table), params.on_bad_rows, context)
+    yield from read_table(table, source_files(params, context.root), parquet_rows(table), params.on_bad_rows, context)
 
 
-def _rows(table: Table) -> Rows:
+def parquet_rows(table: Table) -> Rows:
+    """Reads Parquet as records of `table`: of its columns alone, unless it collects all others too."""
+
     def rows(path: Path, raw: io.BufferedReader) -> Iterator[Entry]:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -60,11 +62,11 @@ def _in_microseconds(batch: "pa.RecordBatch") -> "pa.RecordBatch":
     """The batch with timestamps of nanoseconds, for which Python has no type, cut to microseconds."""
     import pyarrow as pa
 
-    fields = [
-        field.with_type(pa.timestamp("us", field.type.tz)) if _is_nanoseconds(field.type) else field
-        for field in batch.schema
+    columns = [
+        column.cast(pa.timestamp("us", column.type.tz), safe=False) if _is_nanoseconds(column.type) else column
+        for column in batch.columns
     ]
-    return batch.cast(pa.schema(fields), safe=False)
+    return pa.RecordBatch.from_arrays(columns, batch.schema.names)
 
 
 def _is_nanoseconds(kind: "pa.DataType") -> bool:

@@ -18,8 +18,11 @@ def write_version(path: Path, rows: "pa.RecordBatchReader") -> int:
     return int(dataset.version)
 
 
-def open_version(path: Path, version: int) -> Any:
-    """The dataset at one version. Raises WarehouseError when it was removed or damaged."""
+def open_version(path: Path, version: int, name: str | None = None) -> Any:
+    """The dataset at one version. Raises WarehouseError when it was removed or damaged.
+
+    `name`: what the version is called, as in `triplets@v1`, when it is not the current one.
+    """
     import lance
 
     try:
@@ -28,7 +31,7 @@ def open_version(path: Path, version: int) -> Any:
         raise WarehouseError(
             f"the Lance table {path.name} has no readable version {version}",
             why=str(error).splitlines()[0],
-            hint=rebuild_hint(path.stem),
+            hint=rebuild_hint(name or path.stem),
         ) from None
 
 
@@ -39,7 +42,9 @@ def unreadable_stream(words: str) -> str | None:
 
 
 def rebuild_hint(stage: str) -> str:
-    """What to do when a stage's Lance table is damaged."""
+    """What to do when a stage's Lance table, or a version of it such as `triplets@v1`, is damaged."""
+    if "@" in stage:
+        return f"this version is damaged or gone; `hnm dataset verify {stage}` says what can be done"
     return f"its Lance table is damaged or gone; build it anew: `hnm run --select {stage} --full-refresh`"
 
 

@@ -62,6 +62,14 @@ def remove_old_versions(found: OldVersions) -> None:
     )
 
 
+def only_version(path: Path, version: int, named: int | None) -> OldVersions:
+    """One version to remove. `named`: the version that the state names, if any."""
+    import lance
+
+    newest = int(lance.dataset(str(path)).version) == version
+    return OldVersions(path, (version,), 0, named if newest else None)
+
+
 def _files(path: Path, *versions: int) -> set[Path]:
     """The data files that versions are made of."""
     import lance

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from hnm.dataset.find import find
 from hnm.errors import QueryError, nearest
 from hnm.warehouse.database import is_interrupt
 from hnm.warehouse.lance_table import rebuild_hint, unreadable_stream
@@ -16,15 +17,25 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BATCH_ROWS = 65_536
+_LITERAL = re.compile(r"'(?:''|[^'])*'")
+_VERSION = re.compile(r'"(\w+@[\w.-]+)"')
 
 
 @contextmanager
 def query(warehouse: Warehouse, sql: str, values: list[Any] | None = None) -> Iterator["pa.RecordBatchReader"]:
-    """The rows of `sql`, streamed. `?` in it takes `values` in turn. Raises QueryError when it fails or would write."""
+    """The rows of `sql`, streamed. `?` in it takes `values` in turn. `"triplets@v1"` names a version of a Lance table.
+
+    Raises QueryError when it fails or would write, WarehouseError when there is no such version.
+    """
     import duckdb
 
     state = warehouse.state()
+    named = {name: name.split("@", 1) for name in _VERSION.findall(_LITERAL.sub("", sql))}
+    # Other names may have an @ too, such as a column "RR@10".
+    versions = {name: find(warehouse, *parts).open() for name, parts in named.items() if parts[0] in state}
     with warehouse.querying(state, _words(sql)) as connection:
+        for name, rows in versions.items():
+            connection.register(name, rows)
         try:
             _check_reads_only(connection, sql)
             yield _rows(connection.sql(sql, params=values or None).to_arrow_reader(BATCH_ROWS))

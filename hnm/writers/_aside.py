@@ -9,13 +9,14 @@ from hnm.errors import HnmError, Location
 
 
 @contextmanager
-def aside(target: Path) -> Iterator[Path]:
+def aside(target: Path, replace: bool = False) -> Iterator[Path]:
     """A temporary name beside `target`, which takes that name when the block ends well and vanishes when it does not.
 
-    A file at `target` is replaced, a folder must be empty. Raises HnmError when it is not, and when writing fails.
+    A file at `target` is replaced, a folder must be empty unless `replace`: then it goes when the new one is whole.
+    Raises HnmError when it is not empty, and when writing fails.
     """
     try:
-        if target.is_dir() and any(target.iterdir()):
+        if not replace and target.is_dir() and any(target.iterdir()):
             raise HnmError(
                 "the folder is not empty", where=Location(target), hint="name a new folder, or empty this one"
             )
@@ -23,6 +24,10 @@ def aside(target: Path) -> Iterator[Path]:
         with TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
             written = Path(folder) / target.name
             yield written
+            if target.is_dir():
+                target.replace(Path(folder) / "replaced")
+            if replace and target.is_dir():
+                target.rename(Path(folder) / "replaced")
             written.replace(target)
     except OSError as error:
         raise HnmError("cannot write", where=Location(target), why=error.strerror or str(error)) from error

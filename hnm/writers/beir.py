@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from hnm.errors import HnmError
 from hnm.writers._aside import aside
+from hnm.writers._names import file_name
 from hnm.writers._rows import rows_of
 
 if TYPE_CHECKING:
@@ -61,16 +62,10 @@ def _write_qrels(folder: Path, rows: Iterable[Mapping[str, Any]]) -> None:
         for row in rows:
             split = DEFAULT_SPLIT if row["split"] is None else row["split"]
             if split not in files:
-                path = folder / f"{_file_name(split)}.tsv"
+                path = folder / f"{file_name(split)}.tsv"
                 files[split] = stack.enter_context(path.open("w", encoding="utf-8", newline="\n"))
                 files[split].write(HEADER)
             files[split].write(f"{_field(row['query_id'])}\t{_field(row['doc_id'])}\t{row['grade']}\n")
-
-
-def _file_name(split: str) -> str:
-    if not split.strip() or split.startswith(".") or not split.isprintable() or set(split) & set('/\\:*?"<>|'):
-        raise HnmError(f"split {split!r} cannot be the name of a file", hint="call splits train, dev and test")
-    return split
 
 
 def _field(identifier: str) -> str:

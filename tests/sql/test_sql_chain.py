@@ -43,6 +43,8 @@ KEYS = {
     "evaluation_judgments": ("query_id", "doc_id"),
     "first_stage": ("query_id", "doc_id"),
     "runs": ("retriever", "query_id", "doc_id"),
+    "evaluation_groups": ("query_id", "grouping"),
+    "rag_support": ("model", "top"),
 }
 
 
@@ -87,7 +89,11 @@ def chain(positives_from: str, order: int, threads: int) -> tuple[Stages, dict[s
     for name in KEYS:
         if name == "runs":
             stages.connection.execute(
-                "create table reranked_start as select * replace ('start' as retriever) from first_stage"
+                "create table reranked_start as select * replace ('start' as retriever), "
+                "'w' as model_version, 't' as dataset_version from first_stage"
+            )
+            stages.connection.execute(
+                "create table document_tokens as select doc_id, length(text) as tokens from corpus"
             )
         tables[name] = stages.build(name, positives_from=positives_from, **VARS)
     return stages, tables

@@ -3,7 +3,10 @@
 import pytest
 from sql_stages import Stages, select
 
+from hnm.errors import TemplateError
+
 CANDIDATE = "query_id varchar, doc_id varchar, retriever varchar, rank integer, score float"
+RERANKED = f"{CANDIDATE}, model_version varchar, dataset_version varchar"
 
 
 @pytest.fixture
@@ -27,6 +30,20 @@ def judged(stages: Stages) -> Stages:
         [(name, f"d{rank}", "bm25", rank, 1 / rank) for name in [*names[1:], "dev", "bare"] for rank in (1, 2, 3)],
         CANDIDATE,
     )
+    return stages
+
+
+@pytest.fixture
+def retrieved(stages: Stages) -> Stages:
+    """Two retrievers' lists for the evaluation query q, and for another one."""
+    stages.give("evaluation_queries", [("q", "text")], "query_id varchar, text varchar")
+    for retriever, documents in {"bm25": "abc", "minilm": "bca"}.items():
+        lists = [
+            (query, document, retriever, rank, 1 / rank)
+            for query in ("q", "other")
+            for rank, document in enumerate(documents, 1)
+        ]
+        stages.give(f"candidates_{retriever}", lists, CANDIDATE)
     return stages
 
 
@@ -56,11 +73,48 @@ def test_a_query_that_the_first_stage_cannot_answer_is_still_judged(judged: Stag
     assert len(rows) == 30
 
 
-def test_runs_are_the_first_stage_and_its_reranked_forms(stages: Stages) -> None:
-    stages.give("first_stage", [("q", "d", "bm25", 1, 2.0)], CANDIDATE)
-    stages.give("reranked_start", [("q", "d", "start", 2, -1.5)], CANDIDATE)
-    assert select(stages.build("runs", evaluated=["start"]), "query_id", "doc_id", "retriever", "rank", "score") == [
-        ("q", "d", "bm25", 1, 2),
-        ("q", "d", "start", 2, -1.5),
+def test_an_answer_that_the_first_stage_missed_is_never_added(retrieved: Stages) -> None:
+    retrieved.give("evaluation_judgments", [("q", "c", 1)], "query_id varchar, doc_id varchar, grade integer")
+    rows = retrieved.build("first_stage", evaluation_depth=2)
+    assert {row["doc_id"] for row in rows} == {"a", "b"}
+    retrieved.give("reranked_start", [("q", d, "start", 3 - r, 0.0, "w", "t") for r, d in enumerate("ab", 1)], RERANKED)
+    runs = retrieved.build("runs", evaluated=["start"], evaluation_depth=2)
+    assert "c" not in {row["doc_id"] for row in runs if row["retriever"] in ("bm25", "start")}
+
+
+@pytest.mark.parametrize(("name", "documents"), [("bm25", "ab"), ("minilm", "bc"), ("rrf", "ba")])
+def test_any_retriever_or_their_fusion_may_be_the_first_stage(retrieved: Stages, name: str, documents: str) -> None:
+    # rrf of a: 1/61 + 1/63, of b: 1/62 + 1/61, of c: 1/63 + 1/62, from the whole lists.
+    rows = retrieved.build("first_stage", evaluation_first_stage=name, evaluation_depth=2)
+    assert select(sorted(rows, key=lambda row: row["rank"]), "query_id", "doc_id", "retriever", "rank") == [
+        ("q", document, name, rank) for rank, document in enumerate(documents, 1)
     ]
-    assert len(stages.build("runs", evaluated=[])) == 1
+
+
+def test_equal_sums_of_a_fusion_are_ranked_by_document(retrieved: Stages) -> None:
+    retrieved.give("candidates_minilm", [("q", "b", "minilm", 1, 1.0), ("q", "a", "minilm", 2, 0.5)], CANDIDATE)
+    rows = retrieved.build("first_stage", evaluation_first_stage="rrf")
+    assert [(row["doc_id"], row["rank"]) for row in rows] == [("a", 1), ("b", 2), ("c", 3)]
+    assert rows[0]["score"] == rows[1]["score"] == pytest.approx(1 / 61 + 1 / 62)
+
+
+def test_an_unknown_first_stage_is_refused(retrieved: Stages) -> None:
+    with pytest.raises(TemplateError, match="'colbert' is none of: bm25, minilm, rrf"):
+        retrieved.build("first_stage", evaluation_first_stage="colbert")
+
+
+def test_runs_are_the_first_stage_its_reranked_forms_and_the_other_retrievers(retrieved: Stages) -> None:
+    retrieved.build("first_stage", evaluation_depth=2)
+    retrieved.give("reranked_start", [("q", "b", "start", 1, -1.5, "w1", "t1")], RERANKED)
+    rows = retrieved.build("runs", evaluated=["start"], evaluation_depth=2)
+    assert {(row["retriever"], row["doc_id"], row["rank"]) for row in rows} == {
+        ("bm25", "a", 1),
+        ("bm25", "b", 2),
+        ("minilm", "b", 1),
+        ("minilm", "c", 2),
+        ("start", "b", 1),
+    }
+    versions = {row["retriever"]: (row["model_version"], row["dataset_version"]) for row in rows}
+    assert versions == {"bm25": (None, None), "minilm": (None, None), "start": ("w1", "t1")}
+    assert {row["query_id"] for row in rows} == {"q"}
+    assert len(retrieved.build("runs", evaluated=[], evaluation_depth=1)) == 2 + 1

@@ -1,0 +1,175 @@
+"""Which version of a dataset is meant: every published state of a Lance stage is one, by number, digest or tag.
+
+Tags are Lance's own: they lie beside the data that they name, and Lance keeps what carries one.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hnm.errors import WarehouseError, nearest
+from hnm.warehouse.lance_table import open_version
+from hnm.warehouse.state import Materialization, has_state, read_materializations
+from hnm.warehouse.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    import duckdb
+
+DEFAULT_STAGE = "triplets"
+_DIGEST = re.compile(r"[0-9a-f]{4,32}")
+
+
+@dataclass(frozen=True)
+class DatasetVersion:
+    """One published version of a Lance stage.
+
+    `folder`: of the Lance dataset, which holds all versions. `data_version`: the digest of its content, 32 hex digits.
+    `tags`: in alphabetical order. `current`: is it what the stage is at the moment? `here`: False when it was removed.
+    `inserted`, `changed`, `deleted`: rows against the version that it replaced, where known. `built_at`: UTC, ISO 8601.
+    """
+
+    stage: str
+    folder: Path
+    lance_version: int
+    data_version: str
+    tags: tuple[str, ...]
+    row_count: int
+    built_at: str
+    invocation_id: str
+    current: bool
+    here: bool = True
+    inserted: int | None = None
+    changed: int | None = None
+    deleted: int | None = None
+
+    @property
+    def name(self) -> str:
+        """How people call it: by its first tag, else by its number."""
+        return f"{self.stage}@{self.tags[0] if self.tags else self.lance_version}"
+
+    def open(self) -> Any:
+        """The Lance dataset at this version. Raises WarehouseError when it was removed or is damaged."""
+        return open_version(self.folder, self.lance_version, None if self.current else self.name)
+
+
+def find(warehouse: Warehouse, stage: str, version: str | None = None) -> DatasetVersion:
+    """The version of a Lance stage that is called `version`: a tag, a number, or the beginning of a digest.
+
+    None is the current one. Raises WarehouseError when there is no such stage or version, or several.
+    """
+    return choose(stage, versions_of(warehouse, stage), version)
+
+
+def versions_of(warehouse: Warehouse, stage: str) -> tuple[DatasetVersion, ...]:
+    """Every published version of a Lance stage, the newest first; those that were removed are there, but not `here`.
+
+    Raises WarehouseError when the stage is unknown or keeps no versions.
+    """
+    if not warehouse.database.exists():
+        raise WarehouseError("nothing is built yet", hint=f"`hnm run --select +{stage}` makes the first version")
+    with warehouse.database.reading() as connection:
+        state = read_materializations(connection)
+        rows = _published(connection, stage)
+    if not rows:
+        raise _no_versions(stage, state)
+    folder = warehouse.folder / rows[0][0]
+    present, tags = on_disk(folder)
+    done = state.get(stage)
+    return tuple(
+        DatasetVersion(
+            stage=stage,
+            folder=folder,
+            lance_version=number,
+            data_version=digest,
+            tags=tuple(sorted(name for name, tagged in tags.items() if tagged == number)),
+            row_count=count,
+            built_at=built_at,
+            invocation_id=invocation,
+            current=done is not None and done.lance_version == number,
+            here=number in present,
+            inserted=inserted,
+            changed=changed,
+            deleted=deleted,
+        )
+        for _, number, digest, count, invocation, built_at, inserted, changed, deleted in rows
+    )
+
+
+def choose(stage: str, versions: Iterable[DatasetVersion], version: str | None) -> DatasetVersion:
+    """See `find`. A tag goes before a number, and a number before a digest."""
+    known = tuple(versions)
+    if version is None:
+        found = [entry for entry in known if entry.current]
+    else:
+        found = (
+            [entry for entry in known if version in entry.tags]
+            or [entry for entry in known if str(entry.lance_version) == version]
+            or [entry for entry in known if _DIGEST.fullmatch(version) and entry.data_version.startswith(version)]
+        )
+    there = [entry for entry in found if entry.here]
+    if len({entry.data_version for entry in there}) > 1:
+        listed = ", ".join(str(entry.lance_version) for entry in there)
+        raise WarehouseError(f"several versions of {stage} begin with {version!r}: {listed}", hint="give more of it")
+    if there:
+        return there[0]
+    if found:
+        raise WarehouseError(
+            f"{found[0].name} was removed",
+            why="its rows are gone from the disk; only the record of it is left",
+            hint=f"`hnm dataset log {stage}` lists what is there; tagged versions are never removed",
+        )
+    raise _unknown(stage, known, version)
+
+
+def parse_reference(text: str, stages: Iterable[str], default: str = DEFAULT_STAGE) -> tuple[str, str | None]:
+    """Stage and version of `STAGE@VERSION`, `STAGE` (its current version) or `VERSION` (of the stage `default`)."""
+    stage, at, version = text.partition("@")
+    if at:
+        return stage or default, version or None
+    return (text, None) if text in set(stages) else (default, text)
+
+
+def on_disk(folder: Path) -> tuple[set[int], dict[str, int]]:
+    """The versions that are on disk, and which one each tag names; empty where there is no readable dataset."""
+    import lance
+
+    try:
+        dataset: Any = lance.dataset(str(folder))
+        tags = {name: int(tag["version"]) for name, tag in dataset.tags.list().items()}
+        return {int(entry["version"]) for entry in dataset.versions()}, tags
+    except (ValueError, OSError):
+        return set(), {}
+
+
+def _published(connection: "duckdb.DuckDBPyConnection", stage: str) -> list[tuple[Any, ...]]:
+    """Rows of `_hnm.versions`, one per number; a dataset that was made anew counts from 1 again: the last one holds."""
+    if not has_state(connection, "versions"):
+        return []
+    return connection.execute(
+        """select location, lance_version, data_version, row_count, invocation_id, built_at, inserted, changed, deleted
+           from _hnm.versions where stage = ? and lance_version is not null
+           qualify row_number() over (partition by lance_version order by built_at desc) = 1
+           order by lance_version desc""",
+        [stage],
+    ).fetchall()
+
+
+def _no_versions(stage: str, state: dict[str, Materialization]) -> WarehouseError:
+    lance = sorted(name for name, done in state.items() if done.materialized == "lance")
+    listed = f"these keep versions: {', '.join(lance)}" if lance else "declare it with `materialized: lance`"
+    if stage in state:
+        return WarehouseError(f"{stage} keeps no versions", why=f"it is a {state[stage].materialized}", hint=listed)
+    hint = nearest(stage, state) or f"`hnm run --select +{stage}` builds it; {listed}"
+    return WarehouseError(f"there are no versions of {stage!r}", why="nothing of that name was built", hint=hint)
+
+
+def _unknown(stage: str, known: tuple[DatasetVersion, ...], version: str | None) -> WarehouseError:
+    if version is None:
+        return WarehouseError(f"{stage} has no current version", hint=f"`hnm run --select +{stage}` builds it")
+    names = [name for entry in known for name in (*entry.tags, str(entry.lance_version), entry.data_version[:12])]
+    tags = sorted(tag for entry in known for tag in entry.tags)
+    why = f"its tags: {', '.join(tags)}" if tags else "it has no tags"
+    hint = nearest(version, names) or f"`hnm dataset log {stage}` lists all"
+    return WarehouseError(f"{stage} has no version {version!r}", why=why, hint=hint)

@@ -1,0 +1,74 @@
+"""Names for versions. Tags are Lance's own: small files beside the data, and cleaning up leaves what carries one."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from hnm.dataset.find import DatasetVersion, find, versions_of
+from hnm.errors import WarehouseError, nearest
+from hnm.warehouse.lance_table import is_readable
+from hnm.warehouse.warehouse import Warehouse
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*|\d{4}-[A-Za-z0-9_.-]+")
+
+_HINT = "`hnm gc` or `hnm dataset rm` may have removed it: see `hnm dataset log {}`"
+
+
+def tag(warehouse: Warehouse, version: DatasetVersion, name: str, move: bool = False) -> None:
+    """Call a version `name`. `move`: also when the name is another version's, which loses it.
+
+    Raises WarehouseError when the name is taken or cannot be one, or the version is gone.
+    """
+    _check_name(warehouse, version.stage, name)
+    before = _tagged(version.folder, name)
+    if before == version.lance_version:
+        return
+    if before is not None and not move:
+        raise WarehouseError(
+            f"{version.stage}@{name} is version {before} already", hint="--force gives the name to the other version"
+        )
+    tags = _tags(version.folder)
+    try:
+        (tags.create if before is None else tags.update)(name, version.lance_version)
+    except (ValueError, OSError) as error:
+        what = f"version {version.lance_version} of {version.stage} cannot be tagged"
+        raise WarehouseError(what, why=str(error).splitlines()[0], hint=_HINT.format(version.stage)) from None
+    # From here on no cleaning up takes the version. One that ran meanwhile may have: then no tag must point to nothing.
+    if not is_readable(version.folder, version.lance_version):
+        tags.delete(name) if before is None else tags.update(name, before)
+        raise WarehouseError(f"{version.name} went while it was tagged", hint=_HINT.format(version.stage))
+
+
+def untag(warehouse: Warehouse, stage: str, name: str) -> DatasetVersion:
+    """Take a name away; the version stays until it is collected. Raises WarehouseError when there is no such tag."""
+    known = versions_of(warehouse, stage)
+    folder = known[0].folder
+    if _tagged(folder, name) is None:
+        names = sorted(name for version in known for name in version.tags)
+        listed = f"its tags: {', '.join(names)}" if names else "it has none"
+        raise WarehouseError(f"{stage} has no tag {name!r}", why=listed, hint=nearest(name, names))
+    version = find(warehouse, stage, name)
+    _tags(folder).delete(name)
+    return version
+
+
+def _check_name(warehouse: Warehouse, stage: str, name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise WarehouseError(
+            f"{name!r} cannot be a tag",
+            why="a tag begins with a letter, or with a year as in 2026-01-31; letters, digits, `.`, `_` and `-` follow",
+            hint="for example v1, prod or 2026-01-31",
+        )
+    if name in warehouse.state():
+        raise WarehouseError(f"{name!r} cannot be a tag of {stage}", why="a stage is called so", hint="for example v1")
+
+
+def _tagged(folder: Path, name: str) -> int | None:
+    found = _tags(folder).list().get(name)
+    return int(found["version"]) if found else None
+
+
+def _tags(folder: Path) -> Any:
+    import lance
+
+    return lance.dataset(str(folder)).tags

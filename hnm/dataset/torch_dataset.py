@@ -1,0 +1,95 @@
+"""A stream of rows for torch, read from Lance by as many worker processes as one likes."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from hnm.dataset.ahead import ahead
+from hnm.dataset.find import DatasetVersion
+from hnm.dataset.rows import Positions, Rows
+from hnm.errors import HnmError
+
+CHUNK_ROWS = 8_192
+"""Rows that a worker takes in turn with the others."""
+OBJECTS_AT_ONCE = 1_024
+
+
+class TorchDataset(IterableDataset[dict[str, Any]]):
+    """Rows as dictionaries, each exactly once over all workers of a `DataLoader`.
+
+    With `shuffle`, the order is a permutation of all rows that `seed` and the epoch (`set_epoch`) alone decide, else
+    that of the ids. The order over several workers is theirs in turn, and the same every time for their number.
+
+    Memory: 8 bytes per row for all processes together, and in each 16 more with `shuffle`, and two batches of about
+    64 MB. Each worker opens the Lance table for itself, so they must be spawned: Lance's threads do not survive a fork.
+    `loader` sees to that; a forked worker raises HnmError.
+    """
+
+    def __init__(
+        self, version: DatasetVersion, columns: Sequence[str], positions: Positions, shuffle: bool, seed: int
+    ) -> None:
+        self.version = version
+        self.columns = list(columns)
+        self.shuffle = shuffle
+        self.seed = seed
+        self._positions = _shared(torch.from_numpy(positions))
+        self._epoch = _shared(torch.zeros((), dtype=torch.int64))  # workers that stay alive see it change
+        self._process = os.getpid()
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    def set_epoch(self, epoch: int) -> None:
+        """The epoch of the next iteration: another one gives another order."""
+        self._epoch.fill_(epoch)
+
+    def loader(self, batch_size: int = 1, workers: int = 0, **options: Any) -> "DataLoader[dict[str, Any]]":
+        """A `DataLoader` whose workers are spawned. A script that calls it needs `if __name__ == "__main__":`."""
+        if workers:
+            options = {"multiprocessing_context": "spawn"} | options
+        return DataLoader(self, batch_size=batch_size, num_workers=workers, **options)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        if os.getpid() != self._process:
+            raise HnmError(
+                "a forked process cannot read Lance: its threads do not survive a fork",
+                hint="use `.loader(workers=N)`, or DataLoader(..., multiprocessing_context='spawn')",
+            )
+        worker = get_worker_info()
+        number, count = (worker.id, worker.num_workers) if worker else (0, 1)
+        order = self._order()
+        starts = range(number * CHUNK_ROWS, len(order), count * CHUNK_ROWS)
+        chunks = (order[start : start + CHUNK_ROWS] for start in starts)
+        for batch in ahead(self._batches(chunks)):
+            for start in range(0, batch.num_rows, OBJECTS_AT_ONCE):  # as objects, rows take several times the memory
+                yield from batch.slice(start, OBJECTS_AT_ONCE).to_pylist()
+
+    def _batches(self, chunks: Iterable[Positions]) -> Iterator[pa.RecordBatch]:
+        rows = Rows(self.version.open(), self.version.stage)
+        for chunk in chunks:
+            for part in rows.slices(np.ones(len(chunk), np.int64)):
+                yield rows.take(chunk[part], self.columns)
+
+    def _order(self) -> Positions:
+        positions: Positions = self._positions.numpy()
+        if not self.shuffle:
+            return positions
+        return positions[np.random.default_rng([self.seed, int(self._epoch)]).permutation(len(positions))]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the process: a copy that was pickled belongs to the process that unpickles it."""
+        return {name: value for name, value in self.__dict__.items() if name != "_process"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _process=os.getpid())
+
+
+def _shared(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor, moved to memory that other processes see too."""
+    tensor.share_memory_()  # type: ignore[no-untyped-call] # torch gives it no types
+    return tensor
