@@ -41,12 +41,13 @@ def write_rows(rows: "pa.RecordBatchReader", form: Format, output: Path | None, 
         return
     if form is Format.parquet and output is None and sys.stdout.isatty():
         raise QueryError("Parquet is not for the screen", hint="name a file with --output, or pipe it")
-    with _sink(output) as sink:
-        _WRITERS[form](rows, sink)
+    with sink(output) as stream:
+        _WRITERS[form](rows, stream)
 
 
 @contextmanager
-def _sink(output: Path | None) -> Iterator[IO[bytes]]:
+def sink(output: Path | None) -> Iterator[IO[bytes]]:
+    """Where bytes go: a file that appears under its name when it is whole, or stdout, whose reader may leave early."""
     if output is None:
         try:
             yield sys.stdout.buffer
@@ -80,7 +81,7 @@ def _csv(rows: "pa.RecordBatchReader", sink: IO[bytes]) -> None:
 
 def _json(rows: "pa.RecordBatchReader", sink: IO[bytes]) -> None:
     for batch in rows:
-        for row in batch.to_pylist():
+        for row in batch.to_pylist(maps_as_pydicts="strict"):
             sink.write(_as_json(row).encode() + b"\n")
 
 
@@ -97,7 +98,10 @@ _WRITERS = {Format.csv: _csv, Format.json: _json, Format.parquet: _parquet}
 
 def _plain(column: "pa.Array") -> list[Any]:
     """Values for CSV: nested ones as JSON."""
-    return [_as_json(value) if isinstance(value, list | dict) else value for value in column.to_pylist()]
+    return [
+        _as_json(value) if isinstance(value, list | dict) else value
+        for value in column.to_pylist(maps_as_pydicts="strict")
+    ]
 
 
 def _as_json(value: Any) -> str:
@@ -140,7 +144,7 @@ def _one_row(names: list[str], row: dict[str, Any]) -> None:
 def _first(rows: "pa.RecordBatchReader", limit: int) -> tuple[list[dict[str, Any]], bool]:
     shown: list[dict[str, Any]] = []
     for batch in rows:
-        shown += batch.to_pylist()
+        shown += batch.to_pylist(maps_as_pydicts="strict")
         if limit and len(shown) > limit:
             return shown[:limit], True
     return shown, False
@@ -153,5 +157,7 @@ def _cell(value: Any) -> str:
         return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.1f}"
     if isinstance(value, list) and len(value) > 4:
         return f"[{', '.join(_cell(item) for item in value[:3])}, … {len(value)}]"
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {_cell(item)}" for key, item in value.items())
     text = str(value).replace("\n", "⏎")
     return text if len(text) <= CELL_CHARACTERS else text[: CELL_CHARACTERS - 1] + "…"

@@ -62,6 +62,14 @@ def test_json_is_one_object_a_line(written):
     assert "ü" in lines[0]
 
 
+def test_a_map_is_an_object(written, capsys):
+    sql = "select map {'paper': 0.5::double, 'random': 0.25::double} as losses, 1 as step"
+    assert json.loads(written(reader(sql), Format.json)) == {"losses": {"paper": 0.5, "random": 0.25}, "step": 1}
+    assert '"{""paper"": 0.5, ""random"": 0.25}"' in written(reader(sql), Format.csv).decode()
+    write_rows(reader(sql), Format.table, None)
+    assert "paper: 0.5, random: 0.25" in capsys.readouterr().out
+
+
 def test_json_has_no_words_that_json_does_not_know(written):
     text = written(
         reader("select 'nan'::double as a, 'inf'::float as b, ['nan'::double] as c, {'d': 'nan'::double} as e"),
