@@ -4,6 +4,9 @@ As in dbt: `name`, `+name` (and all it is built from), `name+` (and all that is 
 steps), `@name` (descendants and all that those are built from), wildcards, and `method:value`: `tag:`, `path:`,
 `kind:`, `source:`, `selector:` (one that project.yml names), and the methods that a caller adds, such as `state:`.
 Several words, or one word with spaces, are a union; commas within a word are an intersection.
+
+Stages on demand, and all that is built from them, are left out by an empty selection and by `name+`: they must be
+named themselves (a wildcard or method names what it matches), or something that is built from them, as `+name`.
 """
 
 import os
@@ -12,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 
 from hnm.engine.graph import Graph
@@ -49,7 +53,7 @@ def select(
     methods: Mapping[str, Method] | None = None,
     named: Mapping[str, SelectorConfig] | None = None,
 ) -> tuple[str, ...]:
-    """The names of the selected nodes in the graph's order. Nothing chosen means all.
+    """The names of the selected nodes in the graph's order. Nothing chosen means all that are not on demand.
 
     `methods`: more of them, before those of this module. `named`: the selectors of project.yml.
     Raises SelectorError for a selector that cannot be read or that matches nothing.
@@ -88,12 +92,19 @@ class _Selection:
     inside: tuple[str, ...] = field(default=())
     """Named selectors that are being read, to find those that contain themselves."""
 
+    @cached_property
+    def on_demand(self) -> set[str]:
+        """The stages on demand, and all that is built from them."""
+        marked = {name for name, node in self.nodes.items() if node.config.on_demand}
+        return marked.union(*(self.graph.descendants(name) for name in marked))
+
     def names(self, chosen: Iterable[str], excluded: Iterable[str]) -> set[str]:
         texts = tuple(chosen)
         words = [word for text in texts for word in text.split()]
         if texts and not words:  # as of an unset variable of the shell: it must not mean everything
             raise SelectorError("the selector is empty", hint="leave out `--select` to select all")
-        names = set().union(*(self._intersection(word) for word in words)) if words else set(self.nodes)
+        every = self.nodes.keys() - self.on_demand
+        names = set().union(*(self._intersection(word) for word in words)) if words else every
         return names.difference(*(self._intersection(word) for text in excluded for word in text.split()))
 
     def _intersection(self, word: str) -> set[str]:
@@ -111,7 +122,8 @@ class _Selection:
             if match["plus_up"]:
                 names |= self.graph.ancestors(name, int(match["up"]) if match["up"] else None)
             if match["plus_down"] or match["at"]:
-                names |= self.graph.descendants(name, int(match["down"]) if match["down"] else None)
+                below = self.graph.descendants(name, int(match["down"]) if match["down"] else None)
+                names |= below if name in self.on_demand else below - self.on_demand
         if match["at"]:
             for name in tuple(names):
                 names |= self.graph.ancestors(name)

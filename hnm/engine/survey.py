@@ -76,7 +76,7 @@ class Survey:
         return self._own[name]
 
     def _changed(self) -> Iterator[tuple[str, tuple[str, ...]]]:
-        for name in self.manifest.nodes:
+        for name in self._wanted(self.manifest.nodes):
             done = self.state.get(name)
             if done is None:
                 yield name, ("new", "modified")
@@ -84,7 +84,13 @@ class Survey:
                 yield name, ("modified",)
 
     def _stale(self) -> Labels:
-        return {entry.node.name: (entry.node.name,) for entry in self.plan(self.graph.order).stale()}
+        names = self._wanted(self.graph.order)
+        return {entry.node.name: (entry.node.name,) for entry in self.plan(names).stale()}
+
+    def _wanted(self, names: Iterable[str]) -> list[str]:
+        """Those that somebody wants: what is on demand and was never built is neither new nor stale."""
+        nodes = self.manifest.nodes
+        return [name for name in names if name in self.state or not nodes[name].config.on_demand]
 
     def _results(self) -> Labels:
         with self.warehouse.database.reading() as connection:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
 NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
 TEST_NAME = r"^\w[\w ,.:()-]*$"
@@ -63,6 +63,23 @@ class SelectorConfig(Config):
         return (value,) if isinstance(value, str) else value
 
 
+class LineageConfig(Config):
+    """Whom a run tells what it reads and makes, as OpenLineage events: a file or a backend."""
+
+    file: Annotated[str | None, Field(description="JSON lines, appended to; inside the project")] = None
+    url: Annotated[
+        str | None,
+        Field(pattern=r"^https?://", description="a backend; its key is read from the variable `OPENLINEAGE_API_KEY`"),
+    ] = None
+    namespace: Annotated[str, Field(min_length=1, description="the namespace of jobs and datasets")] = "hnm"
+
+    @model_validator(mode="after")
+    def _one_place(self) -> "LineageConfig":
+        if (self.file is None) == (self.url is None):
+            raise ValueError("needs either `file` or `url`")
+        return self
+
+
 class ProjectConfig(Config):
     """project.yml"""
 
@@ -79,6 +96,7 @@ class ProjectConfig(Config):
         dict[Name, SelectorConfig],
         Field(description="selections by name: a selector, a list of them, or `{select: …, exclude: …}`"),
     ] = {}
+    lineage: Annotated[LineageConfig | None, Field(description="OpenLineage events of runs; none when left out")] = None
     pipelines: Annotated[str, Field(description="folder of the stages")] = "pipelines"
     sql: Annotated[str, Field(description="folder of the SQL stages; its `macros/` holds macros")] = "sql"
 
@@ -98,6 +116,9 @@ class SourceConfig(Config):
     tables: Annotated[
         dict[Name, dict[str, Any]] | None, Field(description="options by table; left out: all tables of the format")
     ] = None
+    enabled: Annotated[
+        bool | str, Field(description="false or a template that is false: the source does not exist")
+    ] = True
     tags: Annotated[tuple[str, ...], Field(description="for the selector `tag:`")] = ()
 
     @field_validator("name")
@@ -174,6 +195,7 @@ class IncrementalConfig(Config):
 class StageConfig(Config):
     """One stage: one table (or model) of the stage's name."""
 
+    kind: Annotated[Literal["stage"], Field(description="`stage`, or `experiment` for a matrix of stages")] = "stage"
     name: Annotated[Name, Field(description="the stage's and the table's name")]
     description: Annotated[str, Field(description="what one row is")] = ""
     transform: Annotated[
@@ -199,6 +221,9 @@ class StageConfig(Config):
     enabled: Annotated[bool | str, Field(description="false or a template that is false: the stage does not exist")] = (
         True
     )
+    on_demand: Annotated[
+        bool, Field(description="built only when a selection names it, or something that is built from it")
+    ] = False
     tags: Annotated[tuple[str, ...], Field(description="for the selector `tag:`")] = ()
     columns: Annotated[tuple[ColumnConfig, ...], Field(description="columns, their contract and tests")] = ()
     tests: Annotated[tuple[str | dict[str, Any], ...], Field(description="tests of the table")] = ()
@@ -208,6 +233,96 @@ class StageConfig(Config):
         if self.unique_key is None:
             return ()
         return (self.unique_key,) if isinstance(self.unique_key, str) else self.unique_key
+
+
+class LevelConfig(Config):
+    """What one level of an experiment's axis changes in the training; all else stays."""
+
+    params: Annotated[dict[str, Any], Field(description="parameters of the transform that differ")] = {}
+    inputs: Annotated[
+        dict[str, str | None], Field(description="inputs of the transform that differ; null takes an input away")
+    ] = {}
+
+
+class SettingsOfStage(LevelConfig):
+    """What a variant changes in a stage; all else stays."""
+
+    vars: Annotated[dict[str, Any], Field(description="vars of the stage that differ")] = {}
+
+
+class VariantConfig(Config):
+    """A copy of a part of the graph with other settings; the copy of a stage is called `STAGE__VARIANT`."""
+
+    name: Annotated[Name, Field(description="the last part of the copies' names, behind two underscores")]
+    description: Annotated[str, Field(description="what is different")] = ""
+    set: Annotated[dict[str, SettingsOfStage], Field(min_length=1, description="by stage: the settings that differ")]
+    upto: Annotated[str, Field(description="the stages from those that are set to this one are copied, and no others")]
+
+
+class TrainConfig(Config):
+    """What all cells of an experiment share."""
+
+    transform: Annotated[str, Field(description="the transform that trains")] = "train_cross_encoder"
+    inputs: Annotated[dict[str, str], Field(description="its inputs")]
+    params: Annotated[dict[str, Any], Field(description="its parameters")] = {}
+
+
+class EvaluateConfig(Config):
+    """One side from which every cell of an experiment is measured: by reranking the same lists."""
+
+    enabled: Annotated[bool | str, Field(description="false or a template that is false: this side is left out")] = True
+    first_stage: Annotated[str, Field(description="`ref(stage)`: the lists that are reranked; a system of their own")]
+    texts: Annotated[str, Field(description="`ref(stage)`: the texts of queries and documents")]
+    judgments: Annotated[str, Field(description="`ref(stage)`: the true judgments")]
+    depth: Annotated[int | str, Field(description="documents of each list that are reranked")] = 50
+    max_length: Annotated[int | str, Field(description="tokens of query and document together, in reranking")] = 256
+    measures: Annotated[
+        tuple[str, ...] | None, Field(description="in the notation of ir-measures; null: as `evaluate` has them")
+    ] = None
+
+
+class ScoresConfig(Config):
+    """Whose scores are compared by class, before and after training: positives, and each strategy's negatives."""
+
+    triplets: Annotated[str, Field(description="`ref(stage)`: the triplets")]
+    strategies: Annotated[tuple[str, ...] | None, Field(description="whose negatives are scored; null for all")] = None
+    splits: Annotated[tuple[str, ...], Field(description="splits that no model was trained on")] = ("dev",)
+    groups: Annotated[int | str, Field(description="pairs of query and positive that are scored")] = 100
+    max_length: Annotated[int | str, Field(description="tokens of query and document together")] = 256
+
+
+Cells = dict[str, Any]
+"""Cells by axis: one level or a list of them; an axis that is not named means all of its levels."""
+
+
+class ExperimentConfig(Config):
+    """A matrix of trainings, all else equal. Every cell is a stage of its own."""
+
+    kind: Annotated[Literal["experiment"], Field(description="`experiment`")]
+    name: Annotated[Name, Field(description="the name of the table of results, and how all its stages begin")]
+    description: Annotated[str, Field(description="the question")] = ""
+    enabled: Annotated[bool | str, Field(description="false or a template that is false: it does not exist")] = True
+    tags: Annotated[tuple[str, ...], Field(description="for `tag:`, beside `experiment` and its name")] = ()
+    train: Annotated[TrainConfig, Field(description="what all cells share")]
+    matrix: Annotated[
+        dict[Name, dict[str, Any] | list[Any] | str],
+        Field(
+            min_length=1,
+            description="by axis: its levels with what each changes, or a list of values of the parameter of that name",
+        ),
+    ]
+    exclude: Annotated[tuple[Cells, ...], Field(description="cells to leave out, by axis: a level or a list")] = ()
+    include: Annotated[tuple[Cells, ...], Field(description="cells to add again after `exclude`, written alike")] = ()
+    models: Annotated[dict[Name, str], Field(description="models that are compared as they are, by name")] = {}
+    evaluate: Annotated[
+        dict[Name, EvaluateConfig],
+        Field(min_length=1, description="what each cell is measured on, such as home and away"),
+    ]
+    baselines: Annotated[
+        tuple[str, ...],
+        Field(description="what all are tested against: levels of the first axis, models, the first stage's retriever"),
+    ] = ()
+    scores: Annotated[ScoresConfig | None, Field(description="makes the table `NAME__scores`")] = None
 
 
 class RowsConfig(Config):
@@ -253,9 +368,25 @@ class UnitTestConfig(Config):
     ] = 1e-6
 
 
+KINDS: dict[str, type[Config]] = {"kind: stage": StageConfig, "kind: experiment": ExperimentConfig}
+"""What an entry of `stages` may be. Pydantic puts the name into the path of an error; in the file it is not a key."""
+
+
+def _kind(entry: Any) -> str:
+    kind = entry.get("kind", "stage") if isinstance(entry, dict) else getattr(entry, "kind", "stage")
+    return "kind: stage" if kind == "stage" else "kind: experiment"
+
+
+StageOrExperiment = Annotated[
+    Annotated[StageConfig, Tag("kind: stage")] | Annotated[ExperimentConfig, Tag("kind: experiment")],
+    Discriminator(_kind),
+]
+
+
 class PipelineFile(Config):
     """One file in pipelines/."""
 
     sources: Annotated[tuple[SourceConfig, ...], Field(description="data from outside")] = ()
-    stages: Annotated[tuple[StageConfig, ...], Field(description="the stages")] = ()
+    stages: Annotated[tuple[StageOrExperiment, ...], Field(description="the stages")] = ()
+    variants: Annotated[tuple[VariantConfig, ...], Field(description="parts of the graph with other settings")] = ()
     unit_tests: Annotated[tuple[UnitTestConfig, ...], Field(description="unit tests of stages in any file")] = ()

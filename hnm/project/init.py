@@ -13,13 +13,20 @@ from hnm.errors import Location, ProjectError, SourceError, nearest
 from hnm.project.config import NAME
 from hnm.project.load import PROJECT_FILE
 
-SOURCE_KINDS = ("api_reference", "beir", "files")
+SOURCE_KINDS = ("api_reference", "beir", "files", "triplets")
 FILE_FORMATS = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 TABLES = ("corpus", "queries", "judgments", "impressions")
 SOURCES_FILE = Path("pipelines") / "sources.yml"
 _IGNORED = "target/\ndata/warehouse/\n"
 
 
+_AWAY: dict[str, Any] = {
+    "name": "away",
+    "description": "Docstrings of installed libraries, on which no model is trained and all are tested",
+    "format": "api_reference",
+    "options": {"packages": ["python", "numpy"]},
+    "enabled": "{{ var('away', 'away') == 'away' }}",
+}
 _LOG_STAGES: list[dict[str, Any]] = [
     {
         "name": "impressions",
@@ -55,7 +62,7 @@ def parse_source(text: str | None, clicks: Path | None) -> SourceSpec:
         raise ProjectError(
             f"unknown kind of source {kind!r}",
             where=Location(Path("--source")),
-            hint=nearest(kind, SOURCE_KINDS) or "beir:PATH, files:PATH or api_reference",
+            hint=nearest(kind, SOURCE_KINDS) or "beir:PATH, files:PATH, triplets:PATH or api_reference",
         )
     if clicks and not path:
         raise ProjectError("--clicks is a log over a collection", hint="name the collection too: --source beir:PATH")
@@ -121,20 +128,20 @@ def _sources(source: SourceSpec, clicks: Path | None) -> str | None:
     """pipelines/sources.yml for the source; None for the example's own."""
     if source.path is None:
         return None
-    if source.kind == "beir":
-        declared: list[dict[str, Any]] = [
-            {"name": "collection", "format": "beir", "options": {"path": str(source.path)}}
-        ]
+    if source.kind in ("beir", "triplets"):
+        collection = {"name": "collection", "format": source.kind, "options": {"path": str(source.path)}}
+        tables: dict[str, dict[str, Any]] = {name: {} for name in TABLES if name != "impressions"}
+        declared: list[dict[str, Any]] = [collection | ({"tables": tables} if source.kind == "triplets" else {})]
     else:
         declared = _file_sources(source.path, judged=clicks is None)
     stages: list[dict[str, Any]] = []
     if clicks:
-        tables = {"impressions": _file_options(clicks)}
-        declared.append({"name": "clicks", "format": _format(clicks), "tables": tables})
+        log = {"impressions": _file_options(clicks)}
+        declared.append({"name": "clicks", "format": _format(clicks), "tables": log})
         stages += _LOG_STAGES
     for entry in declared:
         entry["options"] = {**entry.get("options", {}), "on_bad_rows": "quarantine"}
-    body = yaml.safe_dump({"sources": declared, "stages": stages}, sort_keys=False, allow_unicode=True)
+    body = yaml.safe_dump({"sources": [*declared, _AWAY], "stages": stages}, sort_keys=False, allow_unicode=True)
     head = (
         "# Where the data comes from: the only file that differs from one project to the next.\n"
         "# on_bad_rows: `quarantine` sets malformed rows aside, counted, in _hnm.quarantine; `refuse` stops at them.\n"

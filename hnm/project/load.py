@@ -2,19 +2,31 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hnm.errors import Location, ProjectError, nearest
-from hnm.project.config import KeysBySql, PipelineFile, ProjectConfig, SourceConfig, StageConfig, UnitTestConfig
+from hnm.project.config import (
+    ExperimentConfig,
+    KeysBySql,
+    PipelineFile,
+    ProjectConfig,
+    SourceConfig,
+    StageConfig,
+    UnitTestConfig,
+    VariantConfig,
+)
 from hnm.project.data_tests import declared_tests
+from hnm.project.experiment import Experiment, read_experiment
 from hnm.project.manifest import Call, Manifest, Node, SqlText, UnitTest
-from hnm.project.references import referenced
+from hnm.project.references import check_inputs, referenced
 from hnm.project.sql_tests import check_reads, with_sql_test
 from hnm.project.templating import Rendering, Templates, read_sql
 from hnm.project.transforms import find_transform, source_tables
 from hnm.project.unit_tests import check_stage, read_unit_test
 from hnm.project.validate import validated
+from hnm.project.variants import Declared, copies, merged_places, refuse_unread_vars
 from hnm.project.yaml_file import KeyPath, YamlFile, read_yaml
 
 PROJECT_FILE = "project.yml"
@@ -62,9 +74,13 @@ def load_project(root: Path, target: str | None = None, variables: Mapping[str, 
         raise ProjectError(f"there is no folder {config.pipelines!r}", where=file.place(("pipelines",)), hint=hint)
     for path in sorted(path for path in pipelines.rglob("*") if path.suffix in (".yml", ".yaml")):
         loader.read_pipeline(path)
+    loader.add_variants()
+    loader.add_experiments()
     loader.check_references()
     loader.add_sql_tests()
     check_reads(loader.nodes)
+    if config.lineage and config.lineage.file:
+        _inside(root, config.lineage.file, file.place(("lineage", "file")))
     place = file.place(("targets", name, "warehouse"))
     warehouse = _inside(root, chosen.warehouse, place)
     if any(folder.is_relative_to(warehouse) for folder in (root, sql, pipelines)):
@@ -79,6 +95,7 @@ def load_project(root: Path, target: str | None = None, variables: Mapping[str, 
         nodes=loader.nodes,
         macro_files=loader.templates.macro_files,
         unit_tests=tuple(loader.read_unit_tests()),
+        experiments=loader.experiments,
     )
 
 
@@ -107,7 +124,12 @@ class _Loader:
         self.project_vars = project_vars
         self.given_vars = given_vars
         self.nodes: dict[str, Node] = {}
+        self.places: dict[str, Location] = {}  # by name in lower case: DuckDB's names know no case
         self.disabled: set[str] = set()
+        self.declared: dict[str, Declared] = {}
+        self.variants: list[tuple[VariantConfig, YamlFile, KeyPath]] = []
+        self.matrices: list[tuple[ExperimentConfig, YamlFile, KeyPath]] = []
+        self.experiments: dict[str, Experiment] = {}
         self.unit_tests: list[tuple[UnitTestConfig, YamlFile, KeyPath]] = []
         self.read_at: dict[tuple[str, str], Location] = {}  # (stage, what it reads) of Python stages
 
@@ -117,8 +139,46 @@ class _Loader:
         for index, source in enumerate(pipeline.sources):
             self._add_source(source, file, ("sources", index))
         for index, stage in enumerate(pipeline.stages):
-            self._add_stage(stage, file, ("stages", index))
+            if isinstance(stage, ExperimentConfig):
+                self.matrices.append((stage, file, ("stages", index)))
+            else:
+                self._add_stage(Declared(stage, file, ("stages", index)))
+        self.variants += [(variant, file, ("variants", index)) for index, variant in enumerate(pipeline.variants)]
         self.unit_tests += [(test, file, ("unit_tests", index)) for index, test in enumerate(pipeline.unit_tests)]
+
+    def add_variants(self) -> None:
+        """The copies of stages that variants ask for; what they are copied from stands in any file."""
+        declared = dict(self.declared)
+        depends_on = {name: self.nodes[name].depends_on for name in declared}
+        for variant, file, keys in self.variants:
+            made = copies(variant, file, keys, declared, depends_on)
+            for stage in made.stages:
+                self._add_stage(stage, made.renamed)
+            for name in variant.set:
+                node = self.nodes[made.renamed[name]]
+                if isinstance(node.work, SqlText):
+                    refuse_unread_vars(variant, name, node.vars_read, file.place((*keys, "set", name, "vars")))
+
+    def add_experiments(self) -> None:
+        """The stages that experiments stand for."""
+        for config, file, keys in self.matrices:
+            rendered = partial(self._rendered_at, self._rendering(config.name), file, keys)
+            if _is_false(rendered(config.enabled, "enabled")):
+                self.disabled.add(config.name)
+                continue
+            axes = {
+                axis: levels if isinstance(levels, dict) else rendered(levels, "matrix", axis)
+                for axis, levels in config.matrix.items()
+            }
+            sides = [
+                side
+                for side, evaluate in config.evaluate.items()
+                if not _is_false(rendered(evaluate.enabled, "evaluate", side, "enabled"))
+            ]
+            experiment = read_experiment(config, axes, sides, file, keys)
+            self.experiments[config.name] = experiment
+            for stage in experiment.stages:
+                self._add_stage(stage)
 
     def check_references(self) -> None:
         """Every name that a node reads exists."""
@@ -180,10 +240,11 @@ class _Loader:
                 raise ProjectError(what, where=node.where, hint=f"give {inputs[name]!r} a `unique_key`")
 
     def _add(self, node: Node) -> None:
-        other = next((known for known in self.nodes.values() if known.name.lower() == node.name.lower()), None)
+        other = self.places.get(node.name.lower())
         if other:
-            raise ProjectError(f"the name {node.name!r} is taken", where=node.where, why=f"also at {other.where}")
+            raise ProjectError(f"the name {node.name!r} is taken", where=node.where, why=f"also at {other}")
         self.nodes[node.name] = node
+        self.places[node.name.lower()] = node.where
 
     def _rendering(self, name: str, stage_vars: Mapping[str, Any] | None = None) -> Rendering:
         return Rendering(name, {**self.project_vars, **(stage_vars or {}), **self.given_vars})
@@ -200,8 +261,11 @@ class _Loader:
             )
         for table, options in tables.items():
             name = f"{source.name}.{table}"
+            if _is_false(self._rendered(source.enabled, file.place((*keys, "enabled")), self._rendering(name))):
+                self.disabled.add(name)
+                continue
             rendering = self._rendering(name)
-            places = _merged(file, (*keys, "options"), (*keys, "tables", table))
+            places = merged_places((file, (*keys, "options")), (file, (*keys, "tables", table)))
             merged = {**source.options, **options, "table": table}
             given = {key: self._rendered(value, places.place((key,)), rendering) for key, value in merged.items()}
             config = StageConfig(name=table, description=source.description, tags=source.tags)
@@ -209,20 +273,24 @@ class _Loader:
             call, where = Call(reader, params, {}), places.place(())
             self._add(Node(name, "source", config, where, "table", (), call, env_read=rendering.env_read))
 
-    def _add_stage(self, stage: StageConfig, file: YamlFile, keys: KeyPath) -> None:
-        rendering = self._rendering(stage.name, stage.vars)
-        enabled = self.templates.render_value(stage.enabled, file.place((*keys, "enabled")), rendering)
-        if str(enabled).strip().lower() in _FALSE:
+    def _add_stage(self, declared: Declared, renamed: Mapping[str, str] | None = None) -> None:
+        """`renamed`: for the copy of a stage, the names of all that were copied with it."""
+        stage, file, keys = declared.config, declared.file, declared.keys
+        enabled = self._rendered(stage.enabled, file.place((*keys, "enabled")), self._rendering(stage.name, stage.vars))
+        if _is_false(enabled):
             self.disabled.add(stage.name)
             return
         rendering = self._rendering(stage.name, stage.vars)  # what `enabled` read does not enter the fingerprint
-        if stage.transform is None:
-            self._add(self._sql_node(stage, file, keys, rendering))
-        else:
-            self._add(self._python_node(stage, file, keys, rendering))
+        rendering.renamed = renamed or {}
+        node = self._sql_node if stage.transform is None else self._python_node
+        self._add(node(stage, file, keys, rendering))
+        self.declared[stage.name] = declared
 
     def _rendered(self, value: Any, where: Location, rendering: Rendering) -> Any:
         return self.templates.render_value(value, where, rendering)
+
+    def _rendered_at(self, rendering: Rendering, file: YamlFile, keys: KeyPath, value: Any, *below: str) -> Any:
+        return self._rendered(value, file.place((*keys, *below)), rendering)
 
     def _sql_node(self, stage: StageConfig, file: YamlFile, keys: KeyPath, rendering: Rendering) -> Node:
         where = file.place(keys)
@@ -232,7 +300,7 @@ class _Loader:
                 where=where,
                 hint="in SQL, read tables with ref() and values with var(); set them under `vars:`",
             )
-        path = self.sql / f"{stage.name}.sql"
+        path = self.sql / f"{rendering.written_as}.sql"
         if not path.is_file():
             known = [found.stem for found in self.sql.glob("*.sql")]
             raise ProjectError(
@@ -269,10 +337,11 @@ class _Loader:
             name: self._rendered(value, file.place((*keys, "params", name)), rendering)
             for name, value in stage.params.items()
         }
-        inputs = {name: referenced(text, file.place((*keys, "inputs", name))) for name, text in stage.inputs.items()}
+        read = {name: referenced(text, file.place((*keys, "inputs", name))) for name, text in stage.inputs.items()}
+        inputs = {name: rendering.renamed.get(node, node) for name, node in read.items()}
         self.read_at |= {(stage.name, node): file.place((*keys, "inputs", name)) for name, node in inputs.items()}
         if found.inputs is not None:
-            _check_inputs(stage.name, inputs, found.inputs, found.optional_inputs, file, (*keys, "inputs"))
+            check_inputs(stage.name, inputs, found.inputs, found.optional_inputs, file, (*keys, "inputs"))
         materialized = stage.materialized or ("model" if found.produces == "model" else "table")
         if (materialized == "model") != (found.produces == "model"):
             raise ProjectError(
@@ -294,13 +363,8 @@ class _Loader:
         )
 
 
-def _merged(file: YamlFile, *mappings: KeyPath) -> YamlFile:
-    """The places of a mapping that was merged from several, the last one before the others."""
-    places: dict[KeyPath, Location] = {(): file.place(mappings[-1])}
-    for keys in mappings:
-        depth = len(keys)
-        places |= {path[depth:]: place for path, place in file.places.items() if path[:depth] == keys}
-    return YamlFile(file.path, None, places)
+def _is_false(enabled: Any) -> bool:
+    return str(enabled).strip().lower() in _FALSE
 
 
 def _mention(path: Path, text: str, pattern: str) -> Location:
@@ -317,25 +381,3 @@ def _configured(stage: StageConfig, given: Mapping[str, Any], where: Location) -
             raise ProjectError(f"config() cannot set {name!r}", where=where, hint=hint)
     merged = {**stage.model_dump(exclude_unset=True), **given}
     return validated(StageConfig, merged, YamlFile(where.path, None, {(): where}))
-
-
-def _check_inputs(
-    stage: str,
-    given: Mapping[str, str],
-    required: tuple[str, ...],
-    optional: tuple[str, ...],
-    file: YamlFile,
-    keys: KeyPath,
-) -> None:
-    for name in required:
-        if name not in given:
-            what = f"{stage}: the input {name!r} is missing"
-            raise ProjectError(what, where=file.place(keys), hint=f"add `{name}: ref(...)`")
-    for name in given:
-        if name not in (*required, *optional):
-            known = (*required, *optional)
-            raise ProjectError(
-                f"{stage}: unknown input {name!r}",
-                where=file.place((*keys, name)),
-                hint=nearest(name, known) or f"inputs: {', '.join(known)}",
-            )

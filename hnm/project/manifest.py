@@ -8,6 +8,7 @@ from typing import Any, Literal
 from hnm.errors import Location
 from hnm.project.config import ProjectConfig, SettingsConfig, StageConfig
 from hnm.project.data_tests import DataTest
+from hnm.project.experiment import Experiment
 from hnm.transform import PREVIOUS, Params, Transform
 
 Kind = Literal["source", "sql", "python"]
@@ -106,3 +107,4 @@ class Manifest:
     nodes: Mapping[str, Node]
     macro_files: Mapping[str, Path]
     unit_tests: tuple[UnitTest, ...] = ()
+    experiments: Mapping[str, Experiment] = field(default_factory=dict)

@@ -27,16 +27,25 @@ _ONE_EXPRESSION = re.compile(r"\s*\{\{-?((?:(?!\}\}).)*?)-?\}\}\s*", re.DOTALL)
 
 @dataclass
 class Rendering:
-    """One rendering: the vars it may read (the stage's before the project's), and what it did read."""
+    """One rendering: the vars it may read (the stage's before the project's), and what it did read.
+
+    `renamed`: for the copy of a stage, the stages that were copied with it, itself too, to their copies' names.
+    """
 
     name: str
     vars: Mapping[str, Any]
+    renamed: Mapping[str, str] = field(default_factory=dict)
     refs: dict[str, None] = field(default_factory=dict)
     sources: dict[tuple[str, str], None] = field(default_factory=dict)
     vars_read: dict[str, Any] = field(default_factory=dict)
     env_read: dict[str, str] = field(default_factory=dict)
     macros: dict[str, None] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def written_as(self) -> str:
+        """The stage whose code it is: the one that was copied, or itself."""
+        return next((origin for origin, copy in self.renamed.items() if copy == self.name), self.name)
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -50,6 +59,8 @@ class Templates:
     def __init__(self, macro_folders: tuple[Path, ...] = ()) -> None:
         self._sql = SandboxedEnvironment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
         self._current: Rendering | None = None
+        self._templates: dict[tuple[str, Path], jinja2.Template] = {}  # compiling takes longer than rendering
+        self._expressions: dict[str, Callable[[], Any]] = {}
         self.macro_files: dict[str, Path] = {}
         functions: dict[str, Callable[..., Any]] = {
             "ref": self._ref,
@@ -69,8 +80,7 @@ class Templates:
     def render_sql(self, text: str, path: Path, rendering: Rendering) -> str:
         """The SQL of a stage; what it reads is noted in `rendering`. Raises TemplateError with file and line."""
         with self._rendering(rendering, path):
-            template = _compile(self._sql, text, path)
-            return template.render(this=quote(rendering.name))
+            return self._template(text, path).render(this=quote(rendering.name))
 
     def render_value(self, value: Any, where: Location, rendering: Rendering) -> Any:
         """A YAML value with every string that holds a template rendered; one expression alone keeps its type."""
@@ -86,9 +96,16 @@ class Templates:
     def _rendered(self, text: str, path: Path) -> Any:
         expression = _ONE_EXPRESSION.fullmatch(text)
         if not expression:
-            return _compile(self._sql, text, path).render()
-        value = self._sql.compile_expression(expression[1], undefined_to_none=False)()
+            return self._template(text, path).render()
+        if text not in self._expressions:
+            self._expressions[text] = self._sql.compile_expression(expression[1], undefined_to_none=False)
+        value = self._expressions[text]()
         return str(value) if isinstance(value, jinja2.Undefined) else value  # the str() of what is undefined raises
+
+    def _template(self, text: str, path: Path) -> jinja2.Template:
+        if (text, path) not in self._templates:
+            self._templates[text, path] = _compile(self._sql, text, path)
+        return self._templates[text, path]
 
     @contextmanager
     def _rendering(self, rendering: Rendering, path: Path, where: Location | None = None) -> Iterator[None]:
@@ -158,7 +175,9 @@ class Templates:
         return self._current
 
     def _ref(self, name: str) -> str:
-        self._now().refs[name] = None
+        rendering = self._now()
+        name = rendering.renamed.get(name, name)
+        rendering.refs[name] = None
         return quote(name)
 
     def _source(self, source: str, table: str) -> str:

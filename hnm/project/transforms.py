@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import pkgutil
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,10 +18,12 @@ _there_before: dict[Path, frozenset[str]] = {}
 """The project whose modules are looked up now, and the modules that were loaded before its own ones."""
 
 
-def builtin_names(family: Family) -> list[str]:
+@cache
+def builtin_names(family: Family) -> tuple[str, ...]:
     """The names of the built-in transforms or readers: the public files of their folder."""
     package = importlib.import_module(f"hnm.{family}")
-    return sorted(module.name for module in pkgutil.iter_modules(package.__path__) if not module.name.startswith("_"))
+    names = (module.name for module in pkgutil.iter_modules(package.__path__))
+    return tuple(sorted(name for name in names if not name.startswith("_")))
 
 
 def find_transform(name: str, family: Family, root: Path, where: Location) -> Transform[Any]:

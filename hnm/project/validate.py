@@ -5,8 +5,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from hnm.errors import Location, ProjectError, nearest
+from hnm.errors import ProjectError, nearest
 from hnm.masking import mask_error
+from hnm.project.config import KINDS
 from hnm.project.yaml_file import KeyPath, YamlFile
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -28,23 +29,27 @@ def validated(model: type[Model], data: Any, file: YamlFile, keys: KeyPath = (),
 def _project_error(error: ValidationError, model: type[BaseModel], file: YamlFile, keys: KeyPath) -> ProjectError:
     # A misspelt key comes first: it is also why another one is missing.
     first, *others = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
-    what, hint = _in_words(first, model)
-    more = [f"{_place(file, keys, problem)}: {_in_words(problem, model)[0]}" for problem in others]
+    what, hint = _in_words(first, model, _path(first))
+    more = []
+    for problem in others:
+        path = _path(problem)
+        more.append(f"{file.place((*keys, *path))}: {_in_words(problem, model, path)[0]}")
     return ProjectError(
         what,
-        where=_place(file, keys, first),
+        where=file.place((*keys, *_path(first))),
         why=("also: " + "; ".join(more)) if more else None,
         hint=hint,
     )
 
 
-def _place(file: YamlFile, keys: KeyPath, problem: Any) -> Location:
-    return file.place((*keys, *problem["loc"]))
+def _path(problem: Any) -> KeyPath:
+    """Where the problem lies, as the keys stand in the file: pydantic also names the member of a union."""
+    return tuple(part for part in problem["loc"] if part not in KINDS)
 
 
-def _in_words(problem: Any, model: type[BaseModel]) -> tuple[str, str | None]:
-    """What is wrong and how to mend it, for one of pydantic's problems."""
-    path = ".".join(str(part) for part in problem["loc"])
+def _in_words(problem: Any, model: type[BaseModel], keys: KeyPath) -> tuple[str, str | None]:
+    """What is wrong and how to mend it, for one of pydantic's problems, which lies at `keys`."""
+    path = ".".join(map(str, keys))
     kind = problem["type"]
     if kind == "extra_forbidden":
         known = _known_keys(model, problem["loc"][:-1])
@@ -72,7 +77,7 @@ def _known_keys(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str
         if isinstance(part, int):
             continue
         field = current.model_fields.get(part) if _is_model(current) else None
-        current = _model_inside(field.annotation) if field else current
+        current = KINDS.get(part) or (_model_inside(field.annotation) if field else current)
         if current is None:
             return []
     return list(current.model_fields) if _is_model(current) else []

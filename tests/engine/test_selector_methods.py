@@ -6,8 +6,9 @@ import pytest
 
 from hnm.engine.graph import Graph
 from hnm.engine.selectors import Method, select
-from hnm.errors import SelectorError
-from hnm.project.config import ProjectConfig
+from hnm.errors import Location, SelectorError
+from hnm.project.config import ProjectConfig, StageConfig
+from hnm.project.manifest import Node, SqlText
 
 ALL = ("shelf.corpus", "documents", "word_counts", "long_documents", "vectors", "report")
 
@@ -25,7 +26,8 @@ def name_selectors(tiny, yaml):
 # Methods, alone: nothing but names and a graph.
 
 GRAPH = Graph({"a": (), "b": ("a",), "c": ("b",)})
-NODES = dict.fromkeys("abc")
+CODE = SqlText(Path(), "", "")
+NODES = {name: Node(name, "sql", StageConfig(name=name), Location(Path()), "table", (), CODE) for name in "abc"}
 
 
 def by_mood(labels, values=frozenset({"good", "bad"}), default=""):
@@ -33,8 +35,7 @@ def by_mood(labels, values=frozenset({"good", "bad"}), default=""):
 
 
 def picked(word, methods):
-    # Selecting by such a method never looks at a node, so that names are enough.
-    return select(NODES, GRAPH, Path(), [word], methods=methods)  # type: ignore[arg-type]
+    return select(NODES, GRAPH, Path(), [word], methods=methods)
 
 
 def test_a_method_selects_by_labels_and_takes_part_in_the_graph_operators():

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,14 @@ import pytest
 from hnm.api import Project
 
 HNM = Path(sys.executable).with_name("hnm")
-SMALL = {"training_groups": 24, "evaluation_queries": 12, "evaluation_depth": 10}
+SMALL = {
+    "training_groups": 24,
+    "evaluation_queries": 12,
+    "evaluation_depth": 10,
+    "away_queries": 8,
+    "away_depth": 5,
+}
+RERANKED, RETRIEVERS = {"start", "random", "hard"}, {"bm25", "minilm", "wordllama", "ensemble"}
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -100,9 +108,50 @@ def test_negatives_keep_what_they_promise(example: Path) -> None:
 def test_evaluation_compares_all_systems_on_the_same_queries(example: Path) -> None:
     rows = Project.load(example).query("select model, measure, queries, value from evaluations where baseline is null")
     found = rows.to_pylist()
-    assert {row["model"] for row in found} == {"bm25", "start", "random", "hard"}
+    assert {row["model"] for row in found} == RERANKED | RETRIEVERS
     assert {row["queries"] for row in found} == {12}
     assert all(0 <= row["value"] <= 1 for row in found)
+
+
+def test_every_model_is_evaluated_away_from_home_too(example: Path, judged: Path) -> None:
+    for folder in (example, judged):
+        rows = Project.load(folder).query("select model, split, queries, baseline from away_evaluations").to_pylist()
+        assert {row["model"] for row in rows} == {*RERANKED, "bm25"}
+        assert {(row["split"], row["queries"]) for row in rows} == {("away", 8)}
+        assert {row["baseline"] for row in rows if row["model"] == "hard"} == {None, "bm25", "start", "random"}
+
+
+def test_evaluations_say_which_model_and_which_data(example: Path) -> None:
+    project = Project.load(example)
+    sql = "select distinct model, model_version, dataset_version from {} where model in ('hard', 'start', 'bm25')"
+    state = project.state()
+    for table in ("evaluations", "away_evaluations"):
+        found = {row.pop("model"): row for row in project.query(sql.format(table)).to_pylist()}
+        assert found["bm25"] == {"model_version": None, "dataset_version": None}
+        assert found["start"]["dataset_version"] is None
+        assert found["hard"] == {
+            "model_version": state["reranker_hard"].data_version,
+            "dataset_version": state["triplets"].data_version,
+        }
+
+
+def test_depths_groups_and_support_are_told(example: Path) -> None:
+    project = Project.load(example)
+    whole = "select model, measure, value from evaluations where baseline is null"
+    deepest = "select model, measure, value from evaluations_by_depth where depth = 10"
+    assert project.query(f"{deepest} except {whole}").num_rows == 0
+    groups = project.query(
+        """select grouping, sum(queries) as queries from evaluations_by_group
+           where model = 'hard' and measure = 'RR@10' group by all order by all"""
+    )
+    assert groups.to_pylist() == [
+        {"grouping": "document_length", "queries": 12},
+        {"grouping": "template", "queries": 12},
+    ]
+    support = project.query("select * from rag_support order by model, top").to_pylist()
+    assert len(support) == 3 * len(RERANKED | RETRIEVERS)
+    assert all(few["supported"] <= many["supported"] for few, many in pairwise(support) if few["top"] < many["top"])
+    assert all(row["tokens"] <= row["token_budget"] for row in support)
 
 
 def test_reranking_adds_nothing_to_the_first_stage(example: Path) -> None:

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 TOPICS = ("heart", "liver", "kidney", "lung", "skin", "bone", "blood", "eye", "ear", "brain")
 ASPECTS = ("causes", "symptoms", "treatment", "outlook", "risk", "diet", "genes", "tests")
-LEFT_OUT = ["reranker_hard+", "reranker_random+", "reranked_start+"]
+LEFT_OUT = ["reranker_hard+", "reranker_random+", "reranked_start+", "source:away+"]
 KEPT = ["embeddings_minilm", "embeddings_wordllama", "ensemble_pca"]
 """What an incremental result may depend on beside the data: vectors that were made once, and the fit."""
 

@@ -68,6 +68,16 @@ def test_a_click_log_gives_positives_from_clicks(tmp_path, collection, name):
     assert {"clicks.impressions", "impressions", "click_evidence"} <= project.manifest.nodes.keys()
 
 
+def test_triplets_from_elsewhere_bring_their_collection(tmp_path):
+    theirs = tmp_path / "theirs.jsonl"
+    theirs.write_text(json.dumps({"query": "q", "pos": ["good"], "neg": ["bad"]}) + "\n")
+    project = made(tmp_path / "mine", f"triplets:{theirs}")
+    assert project.manifest.config.vars["positives_from"] == "judgments"
+    assert project.run(project.plan(["+texts", "+judgments"])).ok
+    assert sorted(row["text"] for row in project.query("select text from texts").to_pylist()) == ["bad", "good", "q"]
+    assert project.query("select grade from judgments").num_rows == 1
+
+
 def test_a_folder_of_files(tmp_path, files):
     assert "clicks.impressions" not in made(tmp_path / "one", f"files:{files}").manifest.nodes
     (files / "impressions.csv").write_text(LOG)

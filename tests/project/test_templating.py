@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hnm.errors import Location, ProjectError, TemplateError
@@ -222,6 +222,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)  # a busy machine
 @given(given=JSON)
 def test_one_expression_keeps_its_type(given):
     made, _ = value("{{ var('x') }}", x=given)
