@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import duckdb
+import pyarrow as pa
 import pytest
 import typer
 import yaml
@@ -21,6 +22,7 @@ from tiny_project import TinyProject
 
 from hnm.api import Project
 from hnm.cli.main import app
+from hnm.dataset.record import SCHEMA as RECORDS
 from hnm.errors import Location
 from hnm.project import config
 from hnm.project.manifest import SqlText
@@ -29,7 +31,17 @@ from hnm.project.transforms import builtin_names, find_transform
 from hnm.readers._tables import CORPUS, JUDGMENTS, QUERIES
 from hnm.warehouse.state import SCHEMA
 
-COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined] # a group of commands
+
+def commands(group: Any, before: str = "") -> dict[str, Any]:
+    """Every command by its words after `hnm`: those of groups have two."""
+    found = {}
+    for name, command in group.commands.items():
+        inner = getattr(command, "commands", None)
+        found |= commands(command, f"{before}{name} ") if inner else {f"{before}{name}": command}
+    return found
+
+
+COMMANDS = commands(typer.main.get_command(app))
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 REPOSITORY_PATH = re.compile(r"(\.ci|benchmarks|docs|hnm|pipelines|sql|tests)/[\w./*-]*")
 A_PROJECTS_OWN = {"sql/macros/", "sql/tests/", "sql/macros/rule_agreed.sql"}
@@ -40,9 +52,17 @@ YAML_SECTIONS: dict[type[BaseModel], str] = {
     config.TargetConfig: "`targets`",
     config.SettingsConfig: "`settings`",
     config.SelectorConfig: "`selectors`",
+    config.LineageConfig: "`lineage`",
     config.PipelineFile: "`pipelines/*.yml`",
     config.SourceConfig: "`sources`",
     config.StageConfig: "`stages`",
+    config.ExperimentConfig: "`kind: experiment`",
+    config.TrainConfig: "`train` of an experiment",
+    config.LevelConfig: "`matrix` of an experiment",
+    config.EvaluateConfig: "`evaluate` of an experiment",
+    config.ScoresConfig: "`scores` of an experiment",
+    config.VariantConfig: "`variants`",
+    config.SettingsOfStage: "`set` of a variant",
     config.ColumnConfig: "`columns`",
     config.IncrementalConfig: "`incremental`",
     config.KeysBySql: "`incremental`",
@@ -105,7 +125,8 @@ def check_parameters(model: type[BaseModel], section: str) -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_and_option_is_described(name):
     text = page("commands.md")
-    section = sections(text)[f"`hnm {name}`"]
+    known_sections = sections(text)
+    section = known_sections.get(f"`hnm {name}`") or known_sections[f"`hnm {name.split()[0]}`"]
     options = {
         opt: parameter.opts for parameter in COMMANDS[name].params for opt in parameter.opts if opt.startswith("--")
     }
@@ -134,6 +155,8 @@ def shown_commands() -> Iterator[Any]:
 @pytest.mark.parametrize("command", list(shown_commands()))
 def test_every_command_that_is_shown_can_be_parsed(command):
     _, name, *arguments = shlex.split(command)
+    if name not in COMMANDS:
+        name, arguments = f"{name} {arguments[0]}", arguments[1:]
     assert name in COMMANDS
     COMMANDS[name].make_context(name, arguments)
 
@@ -142,7 +165,7 @@ def test_every_command_that_is_shown_can_be_parsed(command):
 
 
 def test_every_model_of_the_configuration_has_a_section():
-    found = {*models_inside(config.ProjectConfig), *models_inside(config.PipelineFile)}
+    found = {*models_inside(config.ProjectConfig), *models_inside(config.PipelineFile), config.LevelConfig}
     assert sorted(model.__name__ for model in found ^ set(YAML_SECTIONS)) == []
 
 
@@ -228,7 +251,7 @@ def test_every_rule_setting_and_reason_is_described(path):
 def test_the_reasons_of_all_strategies_are_described():
     text = (SHIPPED_MACROS / "outcome.sql").read_text(encoding="utf-8")
     reasons = re.findall(r"'(\w+)': '", text) + re.findall(r"then '(\w+)'", text)
-    assert len(reasons) == 4
+    assert len(reasons) == 5
     assert missing(reasons, page("strategies.md")) == []
 
 
@@ -259,8 +282,7 @@ def test_the_rule_that_the_page_adds_works(tmp_path):
 def test_every_stage_has_a_section_with_its_columns():
     described = {name: body for title, body in sections(page("tables.md")).items() for name in CODE.findall(title)}
     project = Project.load(ROOT)
-    stages = {name for name, node in project.manifest.nodes.items() if node.kind != "source"}
-    assert sorted(stages - set(described)) == []
+    assert sorted(by_hand(project) - set(described)) == []
     wrong = {}
     for name, columns in stage_columns(project).items():
         absent, gone = missing(columns, described[name]), sorted(set(table_rows(described[name])) - set(columns))
@@ -269,12 +291,22 @@ def test_every_stage_has_a_section_with_its_columns():
     assert wrong == {}
 
 
+def by_hand(project: Project) -> set[str]:
+    """The stages that stand in the files; what variants and experiments make of them is described by their pattern."""
+    nodes = project.manifest.nodes
+    made = {"variant", "experiment"}
+    return {name for name, node in nodes.items() if node.kind != "source" and not made.intersection(node.config.tags)}
+
+
 def stage_columns(project: Project) -> dict[str, list[str]]:
     """The columns of every SQL stage and of what it reads, from empty tables."""
     from hnm.retrieval.candidates import SCHEMA as CANDIDATES
+    from hnm.transforms.mine_sentence_transformers import _schema as mined
     from hnm.transforms.simulate_clicks import _schema as impressions
 
     connection = duckdb.connect()
+    reranked = pa.schema([*CANDIDATES, ("model_version", pa.string()), ("dataset_version", pa.string())]).empty_table()
+    tokens = pa.schema([("doc_id", pa.string()), ("tokens", pa.int32())]).empty_table()
     texts = connection.sql("select '' as kind, '' as id, '' as text_hash, null::float[3] as vector limit 0")
     given = {
         "collection.corpus": CORPUS.schema().empty_table(),
@@ -282,20 +314,28 @@ def stage_columns(project: Project) -> dict[str, list[str]]:
         "collection.judgments": JUDGMENTS.schema().empty_table(),
         "impressions": impressions().empty_table(),
         "ensemble": texts.to_arrow_table(),
+        "away.corpus": CORPUS.schema().empty_table(),
+        "away.queries": QUERIES.schema().empty_table(),
+        "away.judgments": JUDGMENTS.schema().empty_table(),
+        "away_first_stage": CANDIDATES.empty_table(),
+        "document_tokens": tokens,
+        "mined_by_sentence_transformers": mined().empty_table(),
     }
-    columns = {}
+    columns, wanted = {}, by_hand(project)
     connection.execute("create schema collection")
+    connection.execute("create schema away")
     for name in project.graph.order:
-        node = project.manifest.nodes[name]
+        node, origin = project.manifest.nodes[name], name.partition("__")[0]
         if isinstance(node.work, SqlText):
             rows = f"({node.work.compiled})"
-        elif name in given or name.startswith(("candidates_", "reranked_")):
-            connection.register("given rows", given.get(name, CANDIDATES.empty_table()))
+        elif origin in given or origin.startswith(("candidates_", "reranked_", "away_reranked_")):
+            lists = CANDIDATES.empty_table() if origin.startswith("candidates_") else reranked
+            connection.register("given rows", given.get(origin, lists))
             rows = '"given rows"'
         else:
             continue
         connection.execute(f"create table {name} as select * from {rows} limit 0")
-        if node.kind != "source":
+        if name in wanted:
             columns[name] = [column[0] for column in connection.execute(f"describe {name}").fetchall()]
     return columns
 
@@ -303,6 +343,7 @@ def stage_columns(project: Project) -> dict[str, list[str]]:
 def test_the_tables_of_the_state_are_described():
     connection = duckdb.connect()
     connection.execute(SCHEMA)
+    connection.execute(RECORDS)
     tables = connection.execute(
         "select table_name, list(column_name) from duckdb_columns() where schema_name = '_hnm' group by 1"
     )

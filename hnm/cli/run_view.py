@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from hnm.cli.columns import shortened
 from hnm.cli.console import show_error, stderr, stdout
 from hnm.context import Advance
 from hnm.engine.plan import Entry, Plan
@@ -26,6 +27,8 @@ STYLES = {
     "run": "green", "check": "cyan",
 }  # fmt: skip
 PLAIN_PROGRESS_SECONDS = 10.0
+LEAST_NAME = 28
+BESIDE_NAME = 72  # columns for counts, outcome, rows and seconds, and some for the reason
 
 
 def print_plan(plan: Plan) -> None:
@@ -86,7 +89,9 @@ class RunView:
     def header(self, project: "Project", plan: Plan) -> None:
         """What will run, in one line."""
         names = [entry.node.name for entry in plan.entries]
-        self._name_width = min(max((len(name) for name in names), default=20), 28)
+        longest = max((len(name) for name in names), default=20)
+        room = self.console.width - BESIDE_NAME if self.console.is_terminal else longest
+        self._name_width = min(longest, max(room, LEAST_NAME))
         if not self.quiet:
             manifest = project.manifest
             self.console.print(
@@ -105,15 +110,17 @@ class RunView:
             return
         rows = f"{result.row_count:,} rows" if result.row_count is not None else ""
         seconds = f"{result.seconds:.1f}s" if result.seconds >= 0.05 else ""
+        name = shortened(Text(result.name), self._name_width).plain
         line = Text.assemble(
             (f"{index:>3}/{total} ", "dim"),
-            f"{result.name:<{self._name_width}} ",
+            f"{name:<{self._name_width}} ",
             (f"{result.outcome:<7} ", STYLES[result.outcome]),
             f"{rows:>15} {seconds:>7}  ",
             (result.reason, "dim"),
         )
-        line.truncate(self.console.width, overflow="ellipsis")
-        self.console.print(line)
+        if self.console.is_terminal:  # a log keeps whole lines
+            line.truncate(self.console.width, overflow="ellipsis")
+        self.console.print(line, soft_wrap=True)
         if result.quarantined:
             self._indented(f"set aside {result.quarantined:,} malformed: see `_hnm.quarantine`", "yellow")
         for warning in result.warnings:
@@ -124,7 +131,7 @@ class RunView:
             self._indented(message, "dim")
 
     def _indented(self, message: str, style: str) -> None:
-        self.console.print(Text(f"        {message}", style))
+        self.console.print(Text(f"        {message}", style), soft_wrap=not self.console.is_terminal)
 
     @contextmanager
     def progress(self, description: str, total: int | None, unit: str) -> Iterator[Advance]:

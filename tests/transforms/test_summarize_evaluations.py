@@ -27,12 +27,11 @@ def by_query(values: dict[str, Any], measure: str = "RR@10", split: str | None =
     return [(model, split, f"q{i}", measure, value) for model, row in values.items() for i, value in enumerate(row)]
 
 
-def summarized(tmp_path: Path, rows: list[tuple[Any, ...]], **params: Any) -> pa.Table:
+def summarized(tmp_path: Path, rows: list[tuple[Any, ...]], runs: pa.Table | None = None, **params: Any) -> pa.Table:
     table = pa.Table.from_pylist([dict(zip(SCHEMA.names, row, strict=True)) for row in rows], SCHEMA)
     context = Context(stage="evaluations", root=tmp_path, workdir=tmp_path / "work")
-    return pa.Table.from_batches(
-        summarize_evaluations(Inputs.of(by_query=table), SummarizeEvaluationsParams(**params), context)
-    )
+    inputs = Inputs.of(by_query=table, **({"runs": runs} if runs else {}))
+    return pa.Table.from_batches(summarize_evaluations(inputs, SummarizeEvaluationsParams(**params), context))
 
 
 def systems() -> dict[str, Any]:
@@ -99,3 +98,26 @@ def test_models_measured_on_other_queries_are_refused(tmp_path: Path) -> None:
         summarized(tmp_path, rows[:-1])
     with pytest.raises(StageError, match="a query occurs twice"):
         summarized(tmp_path, [*rows, rows[-1]])
+
+
+def test_only_what_is_tested_is_compared_and_corrected_for(tmp_path: Path) -> None:
+    rows = by_query(systems())
+    table = summarized(tmp_path, rows, baselines=("bm25", "noisy"), tested=("better", "noisy")).to_pylist()
+    pairs = {(row["model"], row["baseline"]): row for row in table if row["baseline"]}
+    assert pairs.keys() == {("better", "bm25"), ("noisy", "bm25"), ("better", "noisy")}
+    assert pairs["better", "bm25"]["p_holm"] == pytest.approx(2 / 10_001)
+    assert pairs["better", "noisy"]["p_holm"] == pairs["better", "noisy"]["p_value"]
+    assert len({row["model"] for row in table}) == 4
+
+
+def test_an_unknown_name_among_the_tested_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StageError, match="'betta' was not evaluated"):
+        summarized(tmp_path, by_query(systems()), tested=("betta",))
+
+
+def test_versions_are_those_of_the_runs(tmp_path: Path) -> None:
+    names = ["retriever", "model_version", "dataset_version"]
+    runs = pa.table(list(zip(("bm25", None, None), ("better", "w", "t"), ("better", "w", "t"), strict=True)), names)
+    rows = summarized(tmp_path, by_query(systems()), runs, baselines=("bm25",)).to_pylist()
+    versions = {(row["model"], row["model_version"], row["dataset_version"]) for row in rows}
+    assert versions == {("bm25", None, None), ("better", "w", "t"), ("same", None, None), ("noisy", None, None)}
