@@ -1,6 +1,6 @@
 """A project in Python; the command line is a thin layer over this."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from hnm.engine.selectors import select
 from hnm.engine.survey import Survey
 from hnm.engine.testing import Verdict, run_data_tests, run_unit_tests
 from hnm.errors import SelectorError, nearest
+from hnm.lineage import lineage
 from hnm.masking import masked
 from hnm.project.load import find_root, load_project
 from hnm.project.manifest import Manifest, Node, SqlText
@@ -28,11 +29,14 @@ from hnm.warehouse.warehouse import Warehouse
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from hnm.dataset.reading import Dataset
     from hnm.engine.collect import Collection
     from hnm.engine.diff import StageDiff
     from hnm.engine.run import Listener
     from hnm.engine.run_log import LogLevel
     from hnm.explained import Story
+    from hnm.search.searcher import Searcher
+    from hnm.trained import TrainedModel
 
 
 class SilentListener(SilentReporter):
@@ -176,8 +180,11 @@ class Project:
         """
         made, call = plan or self.plan(), invocation or Invocation()
         self.write_compiled()
-        with recorded_on_disk(self.manifest, made, listener or SilentListener(), call, log_level) as log:
-            return execute(made, self.manifest, self.settings, log, call)
+        with (
+            recorded_on_disk(self.manifest, made, listener or SilentListener(), call, log_level) as log,
+            lineage(self.manifest, log, call) as told,
+        ):
+            return execute(made, self.manifest, self.settings, told, call)
 
     def diff(
         self, select: Iterable[str] = (), exclude: Iterable[str] = (), state_run: str | None = None
@@ -233,3 +240,47 @@ class Project:
         from hnm.explain import explain
 
         return explain(self, query_id, limit=limit)
+
+    def searcher(
+        self, retrievers: Sequence[str] | None = None, model: str | None = None, depth: int = 30
+    ) -> "Searcher":
+        """A search over the corpus, loaded once: for an application, see docs/search.md.
+
+        `retrievers`: by name; by default those of the var `retrievers` that can search. `model`: the reranker, a stage
+        or what `rerank` calls its result; by default the trained one that was evaluated best, else the start.
+        `depth`: documents that it reranks; 0 for none.
+
+        Raises QueryError when something is not built, SelectorError for an unknown name, ModelError for a model that
+        cannot be had.
+        """
+        from hnm.search.open import open_searcher
+
+        return open_searcher(self, retrievers, model, depth)
+
+    def dataset(
+        self,
+        stage: str = "triplets",
+        version: str | None = None,
+        strategies: Sequence[str] = (),
+        splits: Sequence[str] = (),
+        where: str | None = None,
+    ) -> "Dataset":
+        """A version of a Lance stage to read: `.arrow()`, `.reader()`, `.polars()`, `.torch()`, `.huggingface()`.
+
+        `version`: a tag, a number or the beginning of a digest; by default the current one. `strategies`, `splits`,
+        `where` (a condition in DuckDB's SQL): the rows that count, by default all. Raises WarehouseError when there is
+        no such version.
+        """
+        from hnm.dataset.find import find
+        from hnm.dataset.reading import Dataset
+        from hnm.dataset.selection import Selection
+
+        found = find(self.warehouse, stage, version)
+        selection = Selection(tuple(strategies), tuple(splits), where)
+        return Dataset(found, selection, self.settings, self.manifest.root / "target" / "datasets")
+
+    def models(self) -> "list[TrainedModel]":
+        """The built models, the newest first, with their versions and what was measured of them."""
+        from hnm.trained import trained_models
+
+        return trained_models(self)

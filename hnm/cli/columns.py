@@ -1,6 +1,7 @@
-"""Tables of which one column gives way, so that the others are never cut."""
+"""Cells, and tables of which one column gives way, so that the others are never cut."""
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from rich.cells import cell_len
 from rich.table import Table
@@ -55,3 +56,16 @@ def shortened(line: Text, width: int) -> Text:
         tail = sign + tail
     fitting.truncate(width - cell_len(tail), overflow="ellipsis")
     return fitting + Text(tail, line.style)
+
+
+def one_line(value: str, style: str = "") -> Text:
+    """A text as it stands in a table: on one line, without moving the cursor or colouring anything."""
+    shown = "".join("⏎" if sign == "\n" else sign if sign.isprintable() else " " for sign in value)
+    return Text(shown, style)
+
+
+def number(value: Any) -> str:
+    """Three digits; a dash for None; what is no number as it is."""
+    if isinstance(value, float):
+        return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return "—" if value is None else str(value)

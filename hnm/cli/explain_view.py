@@ -7,7 +7,7 @@ from typing import Any
 from rich.padding import Padding
 from rich.text import Text
 
-from hnm.cli.columns import GAP, LEAST_WIDTH, shortened, table_that_fits
+from hnm.cli.columns import GAP, LEAST_WIDTH, number, one_line, shortened, table_that_fits
 from hnm.cli.console import stderr, stdout
 from hnm.explained import Candidate, Document, Match, Mining, Place, Positive, Story, System
 
@@ -22,18 +22,18 @@ MEASURED_WIDTH = 24
 def print_matches(matches: Sequence[Match]) -> None:
     """Queries to choose from, on stdout."""
     for match in matches[:MATCHES_SHOWN]:
-        _print(_line(match.query_id, "bold"), _line(f"  {match.split}", "cyan"), wrap=True)
-        _print(_line(match.text), indent=2)
+        _print(one_line(match.query_id, "bold"), one_line(f"  {match.split}", "cyan"), wrap=True)
+        _print(one_line(match.text), indent=2)
     shown = f"; the first {MATCHES_SHOWN} are shown" if len(matches) > MATCHES_SHOWN else ""
     stderr().print(f"{len(matches)} queries hold these words{shown}: name one by its id")
 
 
 def print_story(story: Story, everything: bool) -> None:
     """The whole story on stdout. `everything`: what each strategy decided about every candidate, too."""
-    _print(_line(story.query_id, "bold"), Text(f"  {story.split}", "cyan"))
-    _print(_line(story.text), wrap=True)
+    _print(one_line(story.query_id, "bold"), Text(f"  {story.split}", "cyan"))
+    _print(one_line(story.text), wrap=True)
     for note in story.notes:
-        _print(Text("note: ", "yellow"), _line(note), wrap=True)
+        _print(Text("note: ", "yellow"), one_line(note), wrap=True)
     most = None if everything else DOCUMENTS_SHOWN
     for positive in story.positives[:most]:
         _heading(f"Positive {positive.positive_rank}", positive.document.doc_id)
@@ -46,9 +46,9 @@ def print_story(story: Story, everything: bool) -> None:
     if story.answers and not story.positives:
         _heading("Right answers", "by judgment")
         for answer in story.answers[:most]:
-            _print(_line(answer.doc_id), Text(f"  grade {answer.grade}", "dim"), indent=2)
+            _print(one_line(answer.doc_id), Text(f"  grade {answer.grade}", "dim"), indent=2)
             _print(_excerpt(answer), indent=4)
-            _print(_line(f"found by {_places(answer.found)}"), indent=4, wrap=True)
+            _print(one_line(f"found by {_places(answer.found)}"), indent=4, wrap=True)
         _print_rest("right answers", story.answers, most)
     if story.systems:
         _heading("Evaluation", "rank of each right answer, and measures")
@@ -57,17 +57,17 @@ def print_story(story: Story, everything: bool) -> None:
 
 def _print_positive(positive: Positive, retrievers: Sequence[str], everything: bool) -> None:
     judged = [] if positive.document.grade is None else [f"judged {positive.document.grade}"]
-    evidence = [f"{name.replace('_', ' ')} {_number(value)}" for name, value in positive.evidence.items()]
+    evidence = [f"{name.replace('_', ' ')} {number(value)}" for name, value in positive.evidence.items()]
     _print(_excerpt(positive.document), indent=2)
-    _print(_line(" · ".join([f"weight {_number(positive.weight)}", positive.origin, *judged])), indent=2, wrap=True)
-    _print(_line(" · ".join(evidence)), indent=2, wrap=True)
-    _print(_line(f"found by {_places(positive.document.found)}"), indent=2, wrap=True)
+    _print(one_line(" · ".join([f"weight {number(positive.weight)}", positive.origin, *judged])), indent=2, wrap=True)
+    _print(one_line(" · ".join(evidence)), indent=2, wrap=True)
+    _print(one_line(f"found by {_places(positive.document.found)}"), indent=2, wrap=True)
     if positive.d_query_positive is None:
         return
     shown = len(positive.candidates)
     which = f"; the {shown} nearest to the query:" if 0 < shown < positive.pool else ""
     _print()
-    _print(_line(f"{positive.pool:,} candidates, d(Q,PD) {positive.d_query_positive:.3f}{which}"), indent=2)
+    _print(one_line(f"{positive.pool:,} candidates, d(Q,PD) {positive.d_query_positive:.3f}{which}"), indent=2)
     if positive.candidates:
         _print_candidates(positive.candidates, [name for name in retrievers if name != "random"])
     for mining in positive.strategies:
@@ -87,30 +87,30 @@ def _print_candidates(candidates: Iterable[Candidate], retrievers: Sequence[str]
     for candidate in candidates:
         document = candidate.document
         kept = any(outcome.exclusion_reason is None for outcome in candidate.outcomes)
-        name = Text("\n").join([_line(document.doc_id, "green" if kept else ""), _excerpt(document)])
+        name = Text("\n").join([one_line(document.doc_id, "green" if kept else ""), _excerpt(document)])
         places = [document.found.get(name) for name in fitting]
-        ranks = [Text(f"{place.rank}\n{_number(place.score)}" if place else "—") for place in places]
+        ranks = [Text(f"{place.rank}\n{number(place.score)}" if place else "—") for place in places]
         distances = [Text(f"{value:.3f}") for value in (candidate.d_query_doc, candidate.d_positive_doc)]
         fused = Text(f"{candidate.rrf:.4f}\n{candidate.agreement} of {len(retrievers)}")
         rows.append([name, *ranks, *distances, fused])
-    headers = [_line(name) for name in ("document", *fitting, "d(Q,D)", "d(PD,D)", "rrf")]
+    headers = [one_line(name) for name in ("document", *fitting, "d(Q,D)", "d(PD,D)", "rrf")]
     stdout().print(Padding(table_that_fits(headers, rows, width=width), (0, 0, 0, 2)))
     if len(fitting) < len(retrievers):
         left_out = ", ".join(retrievers[len(fitting) :])
-        _print(_line(f"too wide for this terminal, but in --json: {left_out}", "dim"), indent=2, wrap=True)
+        _print(one_line(f"too wide for this terminal, but in --json: {left_out}", "dim"), indent=2, wrap=True)
 
 
 def _print_mining(mining: Mining) -> None:
     settings = ", ".join(f"{name} {_setting(value)}" for name, value in mining.settings.items())
-    _print(_line(mining.strategy, "bold"), _line(f"  {settings}", "dim"), indent=2)
+    _print(one_line(mining.strategy, "bold"), one_line(f"  {settings}", "dim"), indent=2)
     _print(Text(f"{mining.considered:>9,} considered"), indent=2)
     for removal in mining.removed:
-        _print(Text(f"{-removal.rows:>9,} ", "red"), _line(removal.reason), indent=2)
+        _print(Text(f"{-removal.rows:>9,} ", "red"), one_line(removal.reason), indent=2)
     _print(Text(f"{len(mining.kept):>9,} kept", "green"), indent=2)
     for kept in mining.kept:
-        _print(Text(f"{kept.selected_rank:>3} "), _line(kept.document.doc_id, "green"), indent=8)
+        _print(Text(f"{kept.selected_rank:>3} "), one_line(kept.document.doc_id, "green"), indent=8)
         _print(_excerpt(kept.document), indent=12)
-        _print(_line("; ".join(kept.why)), indent=12, wrap=True)
+        _print(one_line("; ".join(kept.why)), indent=12, wrap=True)
 
 
 def _print_decisions(strategy: str, candidates: Iterable[Candidate]) -> None:
@@ -120,8 +120,8 @@ def _print_decisions(strategy: str, candidates: Iterable[Candidate]) -> None:
         for outcome in candidate.outcomes:
             if outcome.strategy == strategy:
                 reason = outcome.exclusion_reason
-                said = Text(f"kept as {outcome.selected_rank}", "green") if reason is None else _line(reason)
-                rows.append([Text(f"{candidate.d_query_doc:.3f}"), said, _line(candidate.document.doc_id)])
+                said = Text(f"kept as {outcome.selected_rank}", "green") if reason is None else one_line(reason)
+                rows.append([Text(f"{candidate.d_query_doc:.3f}"), said, one_line(candidate.document.doc_id)])
     headers = [Text(name) for name in ("d(Q,D)", "outcome", "document")]
     table = table_that_fits(headers, rows, width=stdout().width - 8, texts=(1, 2), gives_way=2)
     stdout().print(Padding(table, (0, 0, 0, 8)))
@@ -133,33 +133,19 @@ def _print_evaluation(answers: Iterable[Document], systems: Sequence[System]) ->
     for answer in answers:
         places = [(system.places.get(answer.doc_id), system.documents) for system in systems]
         ranks = [Text(str(place.rank) if place else f"> {documents}") for place, documents in places]
-        rows.append([_line(answer.doc_id), *ranks])
+        rows.append([one_line(answer.doc_id), *ranks])
     rows += [
-        [_line(measure, "dim"), *(Text(_number(system.measures.get(measure))) for system in systems)]
+        [one_line(measure, "dim"), *(Text(number(system.measures.get(measure))) for system in systems)]
         for measure in dict.fromkeys(measure for system in systems for measure in system.measures)
     ]
-    names = [Text("\n").join([_line(s.name), Text("first stage" if s.is_first_stage else "")]) for s in systems]
+    names = [Text("\n").join([one_line(s.name), Text("first stage" if s.is_first_stage else "")]) for s in systems]
     table = table_that_fits([Text(), *names], rows, width=stdout().width - 2)
     stdout().print(Padding(table, (0, 0, 0, 2)))
 
 
-# Texts: whatever stands in a document is shown as it is, on one line, without moving the cursor or colouring anything.
-
-
-def _line(value: str, style: str = "") -> Text:
-    shown = "".join("⏎" if sign == "\n" else sign if sign.isprintable() else " " for sign in value)
-    return Text(shown, style)
-
-
 def _excerpt(document: Document) -> Text:
     """How the text goes on after its title, where that is the document's id."""
-    return _line(document.excerpt.removeprefix(document.doc_id).lstrip(), "dim")
-
-
-def _number(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
-    return "—" if value is None else str(value)
+    return one_line(document.excerpt.removeprefix(document.doc_id).lstrip(), "dim")
 
 
 def _setting(value: Any) -> str:
@@ -167,7 +153,7 @@ def _setting(value: Any) -> str:
 
 
 def _places(found: Mapping[str, Place]) -> str:
-    told = [f"{name} {place.rank} ({_number(place.score)})" for name, place in found.items()]
+    told = [f"{name} {place.rank} ({number(place.score)})" for name, place in found.items()]
     return " · ".join(told) or "no retriever"
 
 
@@ -179,7 +165,7 @@ def _print_rest(what: str, documents: Sequence[object], most: int | None) -> Non
 
 def _heading(title: str, rest: str) -> None:
     _print()
-    _print(Text(f"{title}  ", "bold"), _line(rest))
+    _print(Text(f"{title}  ", "bold"), one_line(rest))
 
 
 def _print(*parts: Text, indent: int = 0, wrap: bool = False) -> None:

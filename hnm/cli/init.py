@@ -12,7 +12,8 @@ def init(
         str | None,
         typer.Option(
             help="beir:PATH (a BEIR folder), files:PATH (a folder with corpus, queries and judgments as CSV, JSONL or "
-            "Parquet, and optionally impressions), or api_reference (the example)."
+            "Parquet, and optionally impressions), triplets:PATH (training examples from elsewhere), or api_reference "
+            "(the example)."
         ),
     ] = None,
     clicks: Annotated[Path | None, typer.Option(help="An impression log as CSV, JSONL or Parquet.")] = None,

@@ -6,8 +6,28 @@ from typing import Annotated
 import typer
 
 import hnm
+from hnm.cli import (
+    compare,
+    dataset,
+    dataset_export,
+    debug,
+    diff,
+    explain,
+    export,
+    gc,
+    init,
+    listing,
+    model,
+    query,
+    retry,
+    run,
+    search,
+    show,
+    stats,
+    summary,
+    test,
+)
 from hnm.cli import compile as compile_command
-from hnm.cli import debug, diff, explain, export, gc, init, listing, query, retry, run, show, stats, summary, test
 from hnm.cli.console import INTERRUPTED, show_error, stderr
 from hnm.cli.interrupt import end_soon_on_interrupt
 from hnm.errors import HnmError
@@ -39,8 +59,14 @@ app.command("summary")(summary.summary)
 app.command("query")(query.query)
 app.command("show")(show.show)
 app.command("stats")(stats.stats)
+app.command("compare")(compare.compare)
 app.command("explain")(explain.explain)
+app.command("search")(search.search)
 app.command("export")(export.export)
+app.add_typer(model.model, name="model")
+dataset.app.command("export")(dataset_export.export)
+dataset.app.command("import")(dataset_export.import_)
+app.add_typer(dataset.app)
 app.command("clean")(debug.clean)
 
 

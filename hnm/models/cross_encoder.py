@@ -13,7 +13,7 @@ from hnm.models.bundled import BUNDLED
 from hnm.models.dequantize import dequantize
 from hnm.models.device import autocast, choose_device
 from hnm.models.quiet import quiet_libraries
-from hnm.models.resolve import refuse_pickles, resolve
+from hnm.models.resolve import loading_errors, refuse_pickles, resolve
 
 if TYPE_CHECKING:
     import numpy as np
@@ -86,7 +86,7 @@ def open_cross_encoder(
                 model_kwargs={"use_safetensors": True},
                 config_kwargs=dict(_WITHOUT_ATTENTION_DROPOUT),
             )
-        except (OSError, ValueError, RuntimeError, KeyError) as error:
+        except loading_errors() as error:
             raise ModelError(f"model {name!r} cannot be loaded as a cross-encoder", why=str(error)) from error
     _check(model, name, max_length)
     # In bfloat16 the logits near 9 are 1/16 apart and many would tie; the head costs nothing in float32.

@@ -14,6 +14,7 @@ from typing import Literal
 
 from hnm.errors import ModelError, nearest
 from hnm.models.bundled import BUNDLED, bundled_folder, verify
+from hnm.warehouse.digest import file_sha256, files_version
 
 Kind = Literal["bundled", "folder", "hub"]
 
@@ -76,6 +77,12 @@ def model_identity(name: str) -> dict[str, str]:
         return {"package": package, "version": version(package)}
     except ModuleNotFoundError:
         return {"package": package, "version": "missing"}
+
+
+def model_version(folder: Path) -> str:
+    """What the weights in a model's folder are, as 32 hex digits: SHA-256 of the files that hold them, by name."""
+    weights = sorted(path for path in folder.rglob("*") if path.suffix in (".safetensors", ".onnx"))
+    return files_version([(str(path.relative_to(folder)), file_sha256(path)) for path in weights])
 
 
 def model_files(name: str, root: Path) -> list[Path]:

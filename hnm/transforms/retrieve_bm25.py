@@ -1,7 +1,7 @@
 """Candidates by BM25."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 
 QUERY_BLOCK = 512
 DOCUMENT_BLOCK = 4_096
+
+# Only ids are sorted: sorting texts would take their memory.
+_DOCUMENTS = """
+    select concat_ws(' ', title, text), ordinal
+    from corpus
+    join (select doc_id, row_number() over (order by doc_id) - 1 as ordinal from corpus) using (doc_id)
+"""
 
 Stemmer = Literal[
     "none", "arabic", "danish", "dutch", "english", "finnish", "french", "german", "hungarian", "italian", "norwegian",
@@ -54,64 +61,20 @@ def retrieve_bm25(inputs: Inputs, params: BM25Params, context: Context) -> Itera
 
     Raises StageError when an id is missing or occurs twice.
     """
-    from bm25s.tokenization import Tokenizer
-    from Stemmer import Stemmer as Snowball
-
     from hnm.retrieval import candidates, float_scores
+    from hnm.retrieval.bm25 import BM25Index
 
     query_ids = candidates.sorted_ids(inputs, "queries", "query_id")
     doc_ids = candidates.sorted_ids(inputs, "corpus", "doc_id")
     yield candidates.empty()
-    tokenizer = Tokenizer(
-        stopwords=None if params.stop_words == "none" else params.stop_words,
-        stemmer=None if params.stemmer == "none" else Snowball(params.stemmer),
-    )
-    index = _index(inputs, params, tokenizer, len(doc_ids), context)
-    if index is None:
-        return
+    documents = inputs.sql(_DOCUMENTS, batch_rows=DOCUMENT_BLOCK)
+    index = BM25Index(params, len(doc_ids), documents, context)
     with context.progress(f"retrieving by {params.retriever}", len(query_ids), "queries") as advance:
         first = 0
         texts = "select coalesce(text, '') from queries order by query_id"
         for batch in inputs.sql(texts, batch_rows=QUERY_BLOCK):
-            terms = _terms(tokenizer, batch, known_only=True)
-            scores = [index.get_scores_from_ids(query) for query in terms]
-            found = [float_scores.best((row > 0).nonzero()[0], row[row > 0], params.top_k) for row in scores]
+            found = index.lists(batch.column(0).to_pylist())
             searched = query_ids[first : first + len(found)]
             yield from candidates.batches(params.retriever, searched, found, doc_ids, float_scores.as_float)
             first += len(found)
             advance(len(found))
-
-
-def _terms(tokenizer: Any, texts: "pa.RecordBatch", known_only: bool) -> list[list[int]]:
-    """Term numbers of the first column's texts; `known_only` leaves out terms that no document has."""
-    # Not "never": that would also drop an unseen word whose stem is known.
-    return list(
-        tokenizer.streaming_tokenize(texts.column(0).to_pylist(), update_vocab=not known_only, allow_empty=False)
-    )
-
-
-def _index(inputs: Inputs, params: BM25Params, tokenizer: Any, documents: int, context: Context) -> Any:
-    """A bm25s index of the corpus by `doc_id`, or None when no document has a term."""
-    from bm25s import BM25
-    from bm25s.tokenization import Tokenized
-
-    terms: list[list[int]] = [[]] * documents
-    # Only ids are sorted: sorting texts would take their memory.
-    texts = """
-        select concat_ws(' ', title, text), ordinal
-        from corpus
-        join (select doc_id, row_number() over (order by doc_id) - 1 as ordinal from corpus) using (doc_id)
-    """
-    with context.progress("reading terms", documents, "documents") as advance:
-        for batch in inputs.sql(texts, batch_rows=DOCUMENT_BLOCK):
-            found = _terms(tokenizer, batch, known_only=False)
-            for place, of_document in zip(batch.column(1).to_pylist(), found, strict=True):
-                terms[place] = of_document
-            advance(len(batch))
-    vocabulary = tokenizer.get_vocab_dict()
-    if not vocabulary:
-        return None
-    index = BM25(k1=params.k1, b=params.b, method=params.method)
-    with context.progress("indexing terms", None, "documents"):
-        index.index(Tokenized(terms, vocabulary), create_empty_token=False, show_progress=False)
-    return index

@@ -1,0 +1,1 @@
+"""Search with a project's retrievers, ensemble and reranker: texts that no table holds, one at a time."""

@@ -1,0 +1,150 @@
+"""The rerankers of a project: those that it trains, and those that it starts from, with what was measured of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hnm.built_tables import reading
+from hnm.errors import SelectorError, nearest
+from hnm.project.manifest import Call, Manifest, Node
+from hnm.transforms.rerank import RerankParams
+from hnm.warehouse.state import Materialization
+
+if TYPE_CHECKING:
+    from hnm.api import Project
+
+EVALUATIONS = "evaluations"
+MAX_LENGTH, BATCH_SIZE = 256, 32
+CHOSEN_BY = ("nDCG@10", "RR@10")
+"""The measure by which the best model is told from the others: the first that was taken."""
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """One stage that trains a reranker, as it is built.
+
+    `version`: of the weights; `dataset_version`: of what it was trained on, by stage. `measures`: of its lists, by
+    measure, where this very version was evaluated; higher is better.
+    """
+
+    stage: str
+    folder: Path
+    built_at: str
+    version: str
+    dataset_version: Mapping[str, str]
+    facts: Mapping[str, Any]
+    measures: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Reranker:
+    """How to load a reranker: `stage`, the one that trains it, or `model`, a name in YAML. Tokens, pairs at once."""
+
+    name: str
+    stage: str | None
+    model: str | None
+    max_length: int
+    batch_size: int
+
+
+@dataclass(frozen=True)
+class RerankStage:
+    """A stage `rerank`: its name, parameters and inputs."""
+
+    name: str
+    params: RerankParams
+    inputs: Mapping[str, str]
+
+
+def trained_models(project: "Project") -> list[TrainedModel]:
+    """The built models of the project, the newest first."""
+    state, nodes = project.state(), project.manifest.nodes
+    built = [done for name, done in state.items() if done.materialized == "model" and name in nodes]
+    if not built:
+        return []
+    measured = _measured(project)
+    models = [_described(project, done, measured.get(_current_list(project, done, state), {})) for done in built]
+    return sorted(models, key=lambda model: (model.built_at, model.stage), reverse=True)
+
+
+def best_model(models: list[TrainedModel]) -> TrainedModel | None:
+    """The one with the best evaluation; the newest where none was evaluated."""
+    for measure in CHOSEN_BY:
+        evaluated = [model for model in models if measure in model.measures]
+        if evaluated:
+            return max(evaluated, key=lambda model: model.measures[measure])
+    return models[0] if models else None
+
+
+def rerankers(manifest: Manifest) -> dict[str, Reranker]:
+    """By name: every stage that trains one, and every model that a stage `rerank` takes from elsewhere."""
+    stages = rerank_stages(manifest)
+    trained = {node.name: _trained(node, stages) for node in manifest.nodes.values() if node.materialized == "model"}
+    others = {
+        stage.params.name: Reranker(
+            stage.params.name, None, stage.params.model, stage.params.max_length, stage.params.batch_size
+        )
+        for stage in stages
+        if stage.params.model
+    }
+    return {**others, **trained}
+
+
+def reranker(manifest: Manifest, name: str) -> Reranker:
+    """The reranker of that name: a stage, or what a stage `rerank` calls its result. Raises SelectorError."""
+    known = rerankers(manifest)
+    lists = {stage.params.name: stage.inputs["model"] for stage in rerank_stages(manifest) if "model" in stage.inputs}
+    found = known.get(name) or known.get(lists.get(name, ""))
+    if found is None:
+        names = [*known, *lists]
+        hint = nearest(name, names) or f"rerankers: {', '.join(names) or 'none'}"
+        raise SelectorError(f"there is no reranker {name!r}", hint=hint)
+    return found
+
+
+def rerank_stages(manifest: Manifest, model: str | None = None) -> list[RerankStage]:
+    """The stages that rerank with `transform: rerank`; those that use the model of stage `model` first."""
+    found = [
+        RerankStage(node.name, node.work.params, node.work.inputs)
+        for node in manifest.nodes.values()
+        if isinstance(node.work, Call) and node.work.transform.name == "rerank"
+        if isinstance(node.work.params, RerankParams)
+    ]
+    return sorted(found, key=lambda stage: stage.inputs.get("model") != model)
+
+
+def _trained(node: Node, stages: list[RerankStage]) -> Reranker:
+    """Loaded as the stages that evaluate it do; as it was trained where none does."""
+    used = next((stage.params for stage in stages if stage.inputs.get("model") == node.name), None)
+    if used is None:
+        params = node.work.params if isinstance(node.work, Call) else None
+        return Reranker(node.name, node.name, None, getattr(params, "max_length", MAX_LENGTH), BATCH_SIZE)
+    return Reranker(node.name, node.name, None, used.max_length, used.batch_size)
+
+
+def _described(project: "Project", done: Materialization, measures: Mapping[str, float]) -> TrainedModel:
+    mark = "input "
+    inputs = {name.removeprefix(mark): value for name, value in done.components.items() if name.startswith(mark)}
+    folder = project.warehouse.model_path(done)
+    return TrainedModel(done.stage, folder, done.built_at, done.data_version, inputs, done.facts, measures)
+
+
+def _current_list(project: "Project", model: Materialization, state: Mapping[str, Materialization]) -> str:
+    """What the list is called that this version of the model has ranked; "" when there is none."""
+    for stage in rerank_stages(project.manifest, model.stage):
+        done = state.get(stage.name)
+        if done and done.components.get(f"input {model.stage}") == model.data_version:
+            return stage.params.name
+    return ""
+
+
+def _measured(project: "Project") -> dict[str, dict[str, float]]:
+    """The values in `evaluations`, by system and measure."""
+    query = f"select model, measure, value from {EVALUATIONS} where baseline is null order by model, split, measure"
+    measured: dict[str, dict[str, float]] = {}
+    with reading(project, [EVALUATIONS]) as tables:
+        for row in tables.rows(EVALUATIONS, query):
+            if row["value"] is not None:
+                measured.setdefault(row["model"], {}).setdefault(row["measure"], float(row["value"]))
+    return measured
