@@ -124,10 +124,9 @@ def test_percentile_is_numpys_quantile(percentile: float) -> None:
     assert (outcome == (stored <= bound + 1e-12)).all()
 
 
-@pytest.mark.parametrize("weight", [0, 0.3, 0.5, 1])
-@pytest.mark.parametrize("pool", [1, 5, 20])
-def test_mmr_equals_greedy_search(weight: float, pool: int) -> None:
-    rng, stages = np.random.default_rng(pool), Stages()
+def retrieved_at_random(seed: int) -> tuple[Stages, dict[str, list[float]], dict[str, list[float]]]:
+    """scored_candidates of every document for every query, and the vectors of both; d00 is everyone's positive."""
+    rng, stages = np.random.default_rng(seed), Stages()
     documents = {f"d{i:02}": rng.normal(size=3).tolist() for i in range(15)}
     queries = {f"q{i}": rng.normal(size=3).tolist() for i in range(6)}
     stages.give_texts({name: name for name in documents}, {name: name for name in queries})
@@ -135,6 +134,13 @@ def test_mmr_equals_greedy_search(weight: float, pool: int) -> None:
     stages.give("positives", [(name, "d00", 1, 1.0, "train") for name in queries])
     stages.give("candidates", [(query, name, "bm25", 1, 1.0) for query in queries for name in documents])
     stages.build("scored_candidates")
+    return stages, documents, queries
+
+
+@pytest.mark.parametrize("weight", [0, 0.3, 0.5, 1])
+@pytest.mark.parametrize("pool", [1, 5, 20])
+def test_mmr_equals_greedy_search(weight: float, pool: int) -> None:
+    stages, documents, queries = retrieved_at_random(pool)
     strategy = {"name": "mmr", "rule": "mmr", "lambda": weight, "pool": pool, "per_positive": min(pool, 4)}
     found = stages.build("negatives", strategies=[strategy])
     for query, vector in queries.items():
@@ -225,14 +231,7 @@ def test_sampled_top_draws_uniformly() -> None:
 @pytest.mark.parametrize("min_cosine", [-1, 0.2, 0.8, 1])
 @pytest.mark.parametrize("per_cluster", [1, 2])
 def test_clustered_top_equals_the_leader_algorithm(min_cosine: float, per_cluster: int) -> None:
-    rng, stages = np.random.default_rng(per_cluster), Stages()
-    documents = {f"d{i:02}": rng.normal(size=3).tolist() for i in range(15)}
-    queries = {f"q{i}": rng.normal(size=3).tolist() for i in range(6)}
-    stages.give_texts({name: name for name in documents}, {name: name for name in queries})
-    stages.give_vectors(documents, queries)
-    stages.give("positives", [(name, "d00", 1, 1.0, "train") for name in queries])
-    stages.give("candidates", [(query, name, "bm25", 1, 1.0) for query in queries for name in documents])
-    stages.build("scored_candidates")
+    stages, documents, queries = retrieved_at_random(per_cluster)
     settings = {"min_cosine": min_cosine, "per_cluster": per_cluster, "pool": 10, "per_positive": 10}
     found = stages.build("negatives", strategies=[{"name": "clusters", "rule": "clustered_top", **settings}])
     vectors = {name: unit(vector) for name, vector in documents.items() if name != "d00"}
