@@ -14,8 +14,10 @@ from hnm.warehouse.state import Materialization
 if TYPE_CHECKING:
     from hnm.api import Project
 
-EVALUATIONS = "evaluations"
+EVALUATIONS, TEXTS = "evaluations", "texts"
 MAX_LENGTH, BATCH_SIZE = 256, 32
+SHOWN_NAMES = 8
+"""An experiment has scores of models."""
 CHOSEN_BY = ("nDCG@10", "RR@10")
 """The measure by which the best model is told from the others: the first that was taken."""
 
@@ -24,8 +26,8 @@ CHOSEN_BY = ("nDCG@10", "RR@10")
 class TrainedModel:
     """One stage that trains a reranker, as it is built.
 
-    `version`: of the weights; `dataset_version`: of what it was trained on, by stage. `measures`: of its lists, by
-    measure, where this very version was evaluated; higher is better.
+    `version`: of the weights; `dataset_version`: of what it was trained on, by stage. `experiment`: whose cell it is.
+    `measures`: of its lists in `evaluations`, by measure, where this very version is there; higher is better.
     """
 
     stage: str
@@ -34,6 +36,7 @@ class TrainedModel:
     version: str
     dataset_version: Mapping[str, str]
     facts: Mapping[str, Any]
+    experiment: str | None
     measures: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -69,12 +72,13 @@ def trained_models(project: "Project") -> list[TrainedModel]:
 
 
 def best_model(models: list[TrainedModel]) -> TrainedModel | None:
-    """The one with the best evaluation; the newest where none was evaluated."""
+    """The one with the best evaluation, the newest where none was evaluated; cells of experiments come after others."""
+    known = [model for model in models if model.experiment is None] or models
     for measure in CHOSEN_BY:
-        evaluated = [model for model in models if measure in model.measures]
+        evaluated = [model for model in known if measure in model.measures]
         if evaluated:
             return max(evaluated, key=lambda model: model.measures[measure])
-    return models[0] if models else None
+    return known[0] if known else None
 
 
 def rerankers(manifest: Manifest) -> dict[str, Reranker]:
@@ -98,18 +102,18 @@ def reranker(manifest: Manifest, name: str) -> Reranker:
     found = known.get(name) or known.get(lists.get(name, ""))
     if found is None:
         names = [*known, *lists]
-        hint = nearest(name, names) or f"rerankers: {', '.join(names) or 'none'}"
+        hint = nearest(name, names) or f"rerankers: {', '.join(names[:SHOWN_NAMES]) or 'none'}"
         raise SelectorError(f"there is no reranker {name!r}", hint=hint)
     return found
 
 
 def rerank_stages(manifest: Manifest, model: str | None = None) -> list[RerankStage]:
-    """The stages that rerank with `transform: rerank`; those that use the model of stage `model` first."""
+    """The stages that rerank this project's own texts; those that use the model of stage `model` first."""
     found = [
         RerankStage(node.name, node.work.params, node.work.inputs)
         for node in manifest.nodes.values()
         if isinstance(node.work, Call) and node.work.transform.name == "rerank"
-        if isinstance(node.work.params, RerankParams)
+        if isinstance(node.work.params, RerankParams) and node.work.inputs["texts"] == TEXTS
     ]
     return sorted(found, key=lambda stage: stage.inputs.get("model") != model)
 
@@ -127,14 +131,17 @@ def _described(project: "Project", done: Materialization, measures: Mapping[str,
     mark = "input "
     inputs = {name.removeprefix(mark): value for name, value in done.components.items() if name.startswith(mark)}
     folder = project.warehouse.model_path(done)
-    return TrainedModel(done.stage, folder, done.built_at, done.data_version, inputs, done.facts, measures)
+    experiments = project.manifest.experiments.values()
+    own = next((one.name for one in experiments if any(cell.stage == done.stage for cell in one.cells)), None)
+    return TrainedModel(done.stage, folder, done.built_at, done.data_version, inputs, done.facts, own, measures)
 
 
 def _current_list(project: "Project", model: Materialization, state: Mapping[str, Materialization]) -> str:
-    """What the list is called that this version of the model has ranked; "" when there is none."""
+    """What the list is called that this version of the model has ranked for `evaluations`; "" when there is none."""
+    compared = project.graph.ancestors(EVALUATIONS) if EVALUATIONS in project.manifest.nodes else set()
     for stage in rerank_stages(project.manifest, model.stage):
         done = state.get(stage.name)
-        if done and done.components.get(f"input {model.stage}") == model.data_version:
+        if stage.name in compared and done and done.components.get(f"input {model.stage}") == model.data_version:
             return stage.params.name
     return ""
 

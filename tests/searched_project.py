@@ -90,7 +90,19 @@ PIPELINE = """
         params: {name: ours, max_length: 48}
       - {name: evaluations}
 """
+# Another collection, on which the model is measured too: its stages come first, and must not be taken for the own ones.
+AWAY = """
+    stages:
+      - {name: away_texts}
+      - {name: away_first_stage}
+      - name: away_ours
+        transform: rerank
+        inputs: {first_stage: ref(away_first_stage), texts: ref(away_texts), model: ref(reranker)}
+        params: {name: ours, max_length: 24}
+"""
 TABLES = {
+    "away_texts": "select 'query' as kind, 'away' as id, 'elsewhere' as text",
+    "away_first_stage": "select 'away' as query_id, 'd01' as doc_id, 'bm25' as retriever, 1 as rank",
     "corpus": f"""
         from (values
             ('d01', 'Apple pie', 'Bake the apple pie for an hour, with cinnamon.', '{{}}'),
@@ -154,6 +166,7 @@ def searched_project(root: Path, cross_encoder: Path) -> TinyProject:
     project = TinyProject(root)
     project.write("project.yml", PROJECT)
     project.write("pipelines/searched.yml", PIPELINE)
+    project.write("pipelines/away.yml", AWAY)
     project.write("training.py", TRAINING)
     for name, text in TABLES.items():
         project.write(f"sql/{name}.sql", text)

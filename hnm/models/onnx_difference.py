@@ -36,6 +36,8 @@ where query_id in (select query_id from {first_stage} group by query_id order by
 order by query_id, rank
 """
 
+_NO_JUDGMENTS = "(select '' as query_id, '' as doc_id, null::integer as grade)"
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -122,15 +124,10 @@ def measure_difference(
 
 def _read(project: "Project", stage: RerankStage, queries: int, characters: int) -> Iterator[_List]:
     state = project.state()
-    nodes = project.manifest.nodes.values()
-    evaluations = (
-        node.work for node in nodes if isinstance(node.work, Call) and node.work.transform.name == "evaluate"
-    )
-    known = [*(call.inputs["judgments"] for call in evaluations), JUDGMENTS]
-    judgments = next((name for name in known if name in state), None)
-    judged = f"(select query_id, doc_id, grade from {quote(judgments)})" if judgments else _NO_JUDGMENTS
+    judgments = _judgments(project, stage)
+    judged = f"(select query_id, doc_id, grade from {quote(judgments)})" if judgments in state else _NO_JUDGMENTS
     names = {name: quote(stage.inputs[name]) for name in ("first_stage", "texts")}
-    with project.warehouse.querying(state, {*stage.inputs.values(), judgments or ""}) as connection:
+    with project.warehouse.querying(state, {*stage.inputs.values(), judgments}) as connection:
         rows = connection.execute(_PAIRS.format(judgments=judged, **names), [characters, queries]).fetchall()
     for query_id, group in groupby(rows, lambda row: str(row[0])):
         listed = list(group)
@@ -139,7 +136,15 @@ def _read(project: "Project", stage: RerankStage, queries: int, characters: int)
         )
 
 
-_NO_JUDGMENTS = "(select '' as query_id, '' as doc_id, null::integer as grade)"
+def _judgments(project: "Project", stage: RerankStage) -> str:
+    """Those against which the lists of a stage are evaluated."""
+    for node in project.manifest.nodes.values():
+        call = node.work
+        if isinstance(call, Call) and call.transform.name == "evaluate":
+            runs = call.inputs["runs"]
+            if stage.name in {runs, *project.graph.ancestors(runs)}:
+                return call.inputs["judgments"]
+    return JUDGMENTS
 
 
 def _measured(lists: Sequence[_List], scores: Sequence[NDArray[Any]]) -> float | None:

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from hnm.models.vectors import to_matrix
 from hnm.retrieval import cosine, topk
-from hnm.search.retrievers import CORPUS, TEXTS
+from hnm.search.retrievers import CORPUS
 from hnm.sqltext import quote
+from hnm.trained import TEXTS
 
 if TYPE_CHECKING:
     import duckdb

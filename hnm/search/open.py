@@ -19,7 +19,7 @@ from hnm.search.documents import BATCH_ROWS, DenseIndex, read_documents
 from hnm.search.query_vectors import QueryVectors
 from hnm.search.searcher import Loaded, Searcher
 from hnm.sqltext import quote
-from hnm.trained import Reranker, best_model, reranker, rerankers, trained_models
+from hnm.trained import TEXTS, Reranker, best_model, reranker, rerankers, trained_models
 from hnm.warehouse.state import Materialization
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _chosen_retrievers(manifest: Manifest, state: State, wanted: Sequence[str] |
     for name in known.wanted(manifest, wanted):
         try:
             known.require_searchable(manifest, name)
-            _require_built(state, [known.CORPUS, known.TEXTS, *known.tables_read(manifest, name)])
+            _require_built(state, [known.CORPUS, TEXTS, *known.tables_read(manifest, name)])
             usable.append(name)
         except QueryError as error:
             if wanted is not None:
@@ -169,7 +169,7 @@ def _read(project: "Project", state: State, names: Sequence[str]) -> _Read:
     tables = {name: known.tables_read(manifest, name) for name in names}
     dense: dict[str, DenseIndex] = {}
     components: dict[str, pa.Table] = {}
-    lances = {known.CORPUS, known.TEXTS, *(table for read in tables.values() for table in read)}
+    lances = {known.CORPUS, TEXTS, *(table for read in tables.values() for table in read)}
     with project.warehouse.querying(state, lances) as connection:
         documents = read_documents(connection)
         doc_ids = documents.column("doc_id").combine_chunks()

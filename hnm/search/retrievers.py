@@ -5,9 +5,10 @@ from typing import Any
 
 from hnm.errors import QueryError, SelectorError, nearest
 from hnm.project.manifest import Call, Manifest, Node
+from hnm.trained import TEXTS
 from hnm.transforms.ensemble import PCA
 
-CORPUS, TEXTS = "corpus", "texts"
+CORPUS = "corpus"
 LEXICAL = "retrieve_bm25"
 BY_VECTOR = ("retrieve_dense", "retrieve_approximate")
 """Both are searched exactly."""

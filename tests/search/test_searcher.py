@@ -3,6 +3,7 @@
 import math
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
 
@@ -12,6 +13,7 @@ from tiny_project import TinyProject
 
 from hnm.errors import ModelError, QueryError, SelectorError
 from hnm.search.searcher import Searcher
+from hnm.trained import best_model, reranker
 
 RETRIEVERS = ("bm25", "minilm", "wordllama", "ensemble")
 TOLERANCE = 1e-5
@@ -204,6 +206,22 @@ def test_the_best_evaluated_model_ranks_by_default(copy: TinyProject) -> None:
     assert copy.run("baseline").ok  # newer than the evaluated one
     assert [model.stage for model in copy.load().models()] == ["baseline", "reranker"]
     assert copy.load().searcher(["bm25"]).reranker == "reranker"
+
+
+def test_another_collection_decides_nothing(project: TinyProject) -> None:
+    manifest = project.load().manifest
+    assert [name for name in manifest.nodes if name.endswith("ours")] == ["away_ours", "reranked_ours"]
+    assert reranker(manifest, "ours").max_length == 48
+
+
+def test_cells_of_experiments_come_after_other_models(project: TinyProject) -> None:
+    (evaluated,) = project.load().models()
+    cell = replace(evaluated, stage="cell", experiment="negatives_pay", measures={"nDCG@10": 0.9})
+    unmeasured = replace(evaluated, stage="newest", measures={})
+    assert best_model([cell, unmeasured, evaluated]) == evaluated
+    assert best_model([cell, unmeasured]) == unmeasured
+    assert best_model([cell]) == cell
+    assert best_model([]) is None
 
 
 def test_langchain(searcher: Searcher) -> None:
