@@ -102,7 +102,8 @@ def reranker(manifest: Manifest, name: str) -> Reranker:
     found = known.get(name) or known.get(lists.get(name, ""))
     if found is None:
         names = [*known, *lists]
-        hint = nearest(name, names) or f"rerankers: {', '.join(names[:SHOWN_NAMES]) or 'none'}"
+        usual = [other for other in names if not (other in manifest.nodes and manifest.nodes[other].config.on_demand)]
+        hint = nearest(name, names) or f"rerankers: {', '.join(usual[:SHOWN_NAMES]) or 'none'}"
         raise SelectorError(f"there is no reranker {name!r}", hint=hint)
     return found
 

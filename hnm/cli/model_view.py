@@ -10,7 +10,7 @@ from rich.text import Text
 
 from hnm.cli.columns import GAP, number, one_line, table_that_fits
 from hnm.cli.console import stderr, stdout
-from hnm.trained import TrainedModel
+from hnm.trained import CHOSEN_BY, TrainedModel
 
 if TYPE_CHECKING:
     from hnm.api import Project
@@ -39,7 +39,8 @@ def print_models(models: Sequence[TrainedModel], project: "Project") -> None:
         ]
         for model in models
     ]
-    measures = list(dict.fromkeys(name for model in models for name in model.measures))
+    measured = dict.fromkeys(name for model in models for name in model.measures)
+    measures = sorted(measured, key=lambda name: (CHOSEN_BY.index(name) if name in CHOSEN_BY else len(CHOSEN_BY), name))
     taken = max(STAGE_WIDTH, *(len(model.stage) for model in models))
     taken += sum(max(len(name), *(_width(row[place]) for row in rows)) + GAP for place, name in enumerate(fixed, 1))
     fitting: list[str] = []

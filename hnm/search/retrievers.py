@@ -15,12 +15,15 @@ BY_VECTOR = ("retrieve_dense", "retrieve_approximate")
 
 
 def retrievers(manifest: Manifest) -> dict[str, Node]:
-    """The stages that retrieve candidates, by the names of their retrievers, in the project's order."""
+    """The stages that retrieve candidates, by the names of their retrievers, in the project's order.
+
+    Of several with one name, that of the candidates: others search another collection, or belong to a variant.
+    """
     found: dict[str, Node] = {}
     for node in manifest.nodes.values():
         name = getattr(node.work.params, "retriever", None) if isinstance(node.work, Call) else None
-        if name is not None:
-            found.setdefault(name, node)
+        if name is not None and (name not in found or node.name == f"candidates_{name}"):
+            found[name] = node
     return found
 
 
