@@ -51,6 +51,13 @@ class BiEncoder:
             vectors = encode([text[:limit] for text in texts], prompt=prompt, batch_size=batch_size)
         return self._finish(vectors)
 
+    @property
+    def pooling(self) -> str | None:
+        """How token vectors become a text's: `mean`, `cls` and so on; None for a model without a module for it."""
+        from sentence_transformers.sentence_transformer.modules import Pooling
+
+        return next((str(module.pooling_mode) for module in self.model if isinstance(module, Pooling)), None)
+
     def sides_differ(self, query_prompt: str | None, document_prompt: str | None) -> bool:
         """Whether one text gets different vectors as a query and as a document."""
         from sentence_transformers.sentence_transformer.modules import Router

@@ -143,6 +143,7 @@ def _encode_missing(
         encoder=params.model,
         dimension=encoder.dimension,
         max_tokens=encoder.max_tokens,
+        pooling=encoder.pooling,
         runs_on=describe(context.settings),
         texts_encoded=encoded,
         texts_blank=blank,
