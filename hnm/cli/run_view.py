@@ -1,5 +1,6 @@
 """What a person sees of a plan and of a run: a line per stage, a progress bar for what takes long."""
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,6 +61,7 @@ class RunView:
         self._progress: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
         self._name_width = 20
+        self._whole_lines = not self.console.is_terminal and "COLUMNS" not in os.environ  # a log is searched, not read
 
     def __enter__(self) -> "RunView":
         if self.console.is_terminal and not self.quiet:
@@ -90,7 +92,7 @@ class RunView:
         """What will run, in one line."""
         names = [entry.node.name for entry in plan.entries]
         longest = max((len(name) for name in names), default=20)
-        room = self.console.width - BESIDE_NAME if self.console.is_terminal else longest
+        room = longest if self._whole_lines else self.console.width - BESIDE_NAME
         self._name_width = min(longest, max(room, LEAST_NAME))
         if not self.quiet:
             manifest = project.manifest
@@ -118,7 +120,7 @@ class RunView:
             f"{rows:>15} {seconds:>7}  ",
             (result.reason, "dim"),
         )
-        if self.console.is_terminal:  # a log keeps whole lines
+        if not self._whole_lines:
             line.truncate(self.console.width, overflow="ellipsis")
         self.console.print(line, soft_wrap=True)
         if result.quarantined:
@@ -131,7 +133,7 @@ class RunView:
             self._indented(message, "dim")
 
     def _indented(self, message: str, style: str) -> None:
-        self.console.print(Text(f"        {message}", style), soft_wrap=not self.console.is_terminal)
+        self.console.print(Text(f"        {message}", style), soft_wrap=self._whole_lines)
 
     @contextmanager
     def progress(self, description: str, total: int | None, unit: str) -> Iterator[Advance]:

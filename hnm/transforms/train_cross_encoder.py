@@ -90,6 +90,7 @@ def train_cross_encoder(
         context.note(
             f"{context.stage}: {both} of {len(validation.judged)} queries of the validation are trained on, too"
         )
+    pairs = triplets.count_pairs(shares)  # before the training, which may leave little memory
     start, load = _start(inputs, params, context, settings)
     task = Task(load, examples, validation, params, context, settings)
     schedule = _schedule(params, choose_device(settings))
@@ -97,7 +98,7 @@ def train_cross_encoder(
         trained = fit(task, schedule, advance)
     facts = {
         "base_model": start,
-        **_counted(tally, *triplets.count_pairs(shares)),
+        **_counted(tally, *pairs),
         "triplets_without_teacher": source.untaught,
         **_outcome(trained, params),
         "seed": params.seed,

@@ -111,9 +111,9 @@ def test_models_are_listed(model: Call, project: TinyProject) -> None:
     code, out, _ = model("list", columns=120)
     assert code == 0
     header, row, *_ = out.splitlines()
-    assert header.split() == ["model", "weights", "trained", "on", "built", "RR@10", "nDCG@10"]
+    assert header.split() == ["model", "weights", "trained", "on", "built", "nDCG@10", "RR@10"]
     assert row.split()[:2] == ["reranker", version[:8]]
-    assert row.split()[-2:] == ["0.7", "0.6"]
+    assert row.split()[-2:] == ["0.6", "0.7"]
     code, out, _ = model("list", "--json")
     (told,) = json.loads(out)
     assert (told["stage"], told["version"], told["measures"]) == ("reranker", version, {"RR@10": 0.7, "nDCG@10": 0.6})
