@@ -24,8 +24,6 @@ def aside(target: Path, replace: bool = False) -> Iterator[Path]:
         with TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder:
             written = Path(folder) / target.name
             yield written
-            if target.is_dir():
-                target.replace(Path(folder) / "replaced")
             if replace and target.is_dir():
                 target.rename(Path(folder) / "replaced")
             written.replace(target)
