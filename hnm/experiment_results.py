@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from hnm.errors import StageError
-from hnm.evaluation.bootstrap import mean_intervals
-from hnm.evaluation.holm import holm
-from hnm.evaluation.randomization import paired_p_values
+from hnm.evaluation.means import mean_rows
+from hnm.evaluation.paired_tests import paired_tests
 from hnm.project.experiment import FIRST_STAGE
 
 Row = dict[str, Any]
@@ -88,23 +87,11 @@ def results(measured: Sequence[Measured], baselines: Iterable[str], drawing: Dra
     # Shape (queries, seeds) for each recipe.
     values = [np.array([[one.values[query] for one in by_recipe[r]] for query in queries]) for r in recipes]
     pooled = np.stack([matrix.mean(axis=1) for matrix in values], axis=1)
-    low, high = mean_intervals(pooled, drawing.samples, drawing.confidence, drawing.seed)
-    rows = []
-    for place, recipe in enumerate(recipes):
-        by_seed = values[place].mean(axis=0)
-        rows.append(
-            {
-                "recipe": by_recipe[recipe][0].label,
-                "queries": len(queries),
-                "seeds": len(by_seed),
-                "value": float(pooled[:, place].mean()),
-                "ci_low": float(low[place]),
-                "ci_high": float(high[place]),
-                "seed_low": float(by_seed.min()),
-                "seed_high": float(by_seed.max()),
-                **_budget(by_recipe[recipe]),
-            }
-        )
+    names = [{"recipe": by_recipe[recipe][0].label} for recipe in recipes]
+    rows = [
+        {**row, **_by_seed(matrix.mean(axis=0)), **_budget(by_recipe[recipe])}
+        for row, matrix, recipe in zip(mean_rows(names, pooled, drawing), values, recipes, strict=True)
+    ]
     return rows + [row for name in baselines for row in _tests(name, recipes, rows, pooled, drawing)]
 
 
@@ -117,6 +104,10 @@ def _queries(measured: Sequence[Measured]) -> list[str]:
                 hint="build all cells of the experiment from the same judgments: `hnm run --select '+NAME'`",
             )
     return sorted(first.values)
+
+
+def _by_seed(means: Floats) -> Row:
+    return {"seeds": len(means), "seed_low": float(means.min()), "seed_high": float(means.max())}
 
 
 def _budget(systems: Sequence[Measured]) -> Row:
@@ -132,22 +123,7 @@ def _tests(name: str, recipes: list[Recipe], rows: list[Row], pooled: Floats, dr
         partner = next((other for other in ((name, *recipe[1:]), (name,)) if other in recipes), recipe)
         if partner != recipe:
             pairs.append((place, recipes.index(partner)))
-    if not pairs:
-        return []
-    differences = np.stack([pooled[:, place] - pooled[:, base] for place, base in pairs], axis=1)
-    p_values = paired_p_values(differences, drawing.permutations, drawing.seed)
-    return [
-        {
-            **rows[place],
-            "baseline": rows[base]["recipe"],
-            "difference": float(difference),
-            "p_value": float(p_value),
-            "p_holm": float(p_holm),
-        }
-        for (place, base), difference, p_value, p_holm in zip(
-            pairs, differences.mean(axis=0), p_values, holm(p_values), strict=True
-        )
-    ]
+    return paired_tests(rows, "recipe", pooled, pairs, drawing.permutations, drawing.seed)
 
 
 def label(recipe: Recipe, model: str) -> str:

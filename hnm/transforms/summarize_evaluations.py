@@ -86,9 +86,8 @@ def _summaries(systems: list[Row], split: str | None, measure: str, params: Summ
     """All rows of one measure on one split."""
     import numpy as np
 
-    from hnm.evaluation.holm import holm
     from hnm.evaluation.means import mean_rows
-    from hnm.evaluation.randomization import paired_p_values
+    from hnm.evaluation.paired_tests import paired_tests
 
     _refuse_unpaired(systems, split, measure)
     values = np.array([row["per_query"] for row in systems], np.float64).T
@@ -97,15 +96,9 @@ def _summaries(systems: list[Row], split: str | None, measure: str, params: Summ
     names = [row["model"] for row in rows]
     compared = []
     for baseline in sorted(set(params.baselines) & set(names)):
-        base = names.index(baseline)
-        others = [i for i, name in enumerate(names) if i != base and (params.tested is None or name in params.tested)]
-        if not others:
-            continue
-        p_values = paired_p_values(values[:, others] - values[:, [base]], params.permutations, params.seed)
-        for i, p_value, p_holm in zip(others, p_values, holm(p_values), strict=True):
-            difference = rows[i]["value"] - rows[base]["value"]
-            test = {"difference": difference, "p_value": float(p_value), "p_holm": float(p_holm)}
-            compared.append({**rows[i], "baseline": baseline, **test})
+        tested = [name for name in names if name != baseline and (params.tested is None or name in params.tested)]
+        pairs = [(names.index(name), names.index(baseline)) for name in tested]
+        compared += paired_tests(rows, "model", values, pairs, params.permutations, params.seed)
     return rows + compared
 
 
