@@ -43,7 +43,10 @@ def onnx_logits(pairs: list[tuple[str, str]]) -> np.ndarray:
     from tokenizers import Tokenizer
 
     folder = bundled_folder("reranker_en")
-    session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    # Processors without VNNI add two products of bytes in 16 bits, which saturates, unless precision is asked for.
+    options.add_session_config_entry("session.x64quantprecision", "1")
+    session = onnxruntime.InferenceSession(folder / "model.onnx", options, providers=["CPUExecutionProvider"])
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.no_padding()
     logits = []
