@@ -1,11 +1,14 @@
 """A tiny project that runs, and models small enough to train within a test."""
 
+import os
 from pathlib import Path
 from shutil import copytree
 from string import ascii_lowercase, digits
 
 import pytest
 from tiny_project import TinyProject
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does: several processes share the cores
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The command line: a thin layer over `hnm.api`. Exit codes are decided here and nowhere else."""
 
+import os
 import sys
 from typing import Annotated
 
@@ -88,6 +89,9 @@ def _root(
 def main() -> None:
     """The console script. 0 success; 1 a failure that hnm understands; 2 wrong usage or an unhandled error."""
     end_soon_on_interrupt()
+    # Before torch is loaded. Threads that spin while they wait for each other take the cores from those they wait for
+    # as soon as anything else computes, and models then run at a fraction of their speed.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     sys.exit(_run())
 
 

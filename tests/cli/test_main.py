@@ -1,0 +1,33 @@
+"""What the console script does before any command."""
+
+import subprocess
+import sys
+
+import pytest
+from tiny_project import environment
+
+CALL = """
+import os, sys
+from hnm.cli.main import main
+sys.argv = ["hnm", "--version"]
+try:
+    main()
+finally:
+    print(os.environ["OMP_WAIT_POLICY"])
+"""
+
+
+@pytest.mark.parametrize(("asked", "kept"), [({"OMP_WAIT_POLICY": ""}, ""), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")])
+def test_who_asks_for_another_waiting_of_threads_gets_it(asked: dict[str, str], kept: str) -> None:
+    assert policy(environment(asked)) == kept
+
+
+def test_threads_that_wait_leave_the_cores_to_others() -> None:
+    env = environment()
+    del env["OMP_WAIT_POLICY"]
+    assert policy(env) == "PASSIVE"
+
+
+def policy(env: dict[str, str]) -> str:
+    done = subprocess.run([sys.executable, "-c", CALL], env=env, capture_output=True, text=True, check=False)
+    return done.stdout.removesuffix("\n").rpartition("\n")[2]
