@@ -100,7 +100,7 @@ def test_an_unreachable_hub_is_said_and_the_export_stays(project, tmp_path):
     assert (tmp_path / "out/README.md").exists()
 
 
-def test_a_killed_export_leaves_nothing_under_its_name(tmp_path):
+def test_a_killed_export_leaves_nothing_under_its_name_and_the_next_one_removes_the_rest(tmp_path):
     project = project_of(tmp_path / "large", rows=200_000, words=60)
     out = tmp_path / "out"
     running = project.start("dataset", "export", "triplets", str(out), "-f", "jsonl", "--rows-per-shard", "1000")
@@ -111,6 +111,7 @@ def test_a_killed_export_leaves_nothing_under_its_name(tmp_path):
     assert not out.exists()
     done = project.hnm("dataset", "export", "triplets", str(out), "--split", "dev", "-q")
     assert (done.returncode, out.is_dir()) == (0, True), done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["large", "out"]
 
 
 def test_a_dataset_is_read_in_python(project):
