@@ -104,9 +104,10 @@ def measure(kind: str, table: Path, folder: Path, workers: int) -> dict[str, Any
         find_format(kind)
     if kind == "huggingface":
         import datasets  # noqa: F401 # likewise
-    started = time.perf_counter()
+    started, used = time.perf_counter(), time.process_time()
     rows = work(kind, table, folder, workers)
-    return {"rows": rows, "seconds": round(time.perf_counter() - started, 1)}
+    cpu = time.process_time() - used
+    return {"rows": rows, "seconds": round(time.perf_counter() - started, 1), "cpu_seconds": round(cpu, 1)}
 
 
 def work(kind: str, table: Path, folder: Path, workers: int) -> int:
