@@ -29,15 +29,18 @@ VersionArgument = Annotated[str, typer.Argument(metavar="VERSION", help=_REFEREN
 
 
 def loaded_version(
-    project: Path, target: str | None, reference: str, stage: str | None = None
+    project: Path, target: str | None, reference: str, stage: str | None = None, removed: bool = False
 ) -> "tuple[Project, DatasetVersion]":
-    """The project, and the version that `reference` means. `stage`: whose version it is when it names none."""
+    """The project, and the version that `reference` means. `stage`: whose version it is when it names none.
+
+    `removed`: also a version whose rows are gone.
+    """
     from hnm.api import Project
     from hnm.dataset.find import DEFAULT_STAGE, find, parse_reference
 
     loaded = Project.load(project, target)
     name, version = parse_reference(reference, loaded.manifest.nodes, stage or DEFAULT_STAGE)
-    return loaded, find(loaded.warehouse, name, version)
+    return loaded, find(loaded.warehouse, name, version, removed)
 
 
 @app.command("list")
@@ -97,7 +100,7 @@ def show(
     from hnm.cli.dataset_view import print_version
     from hnm.dataset.record import read_record
 
-    loaded, found = loaded_version(project, target, version)
+    loaded, found = loaded_version(project, target, version, removed=True)
     record = read_record(loaded.warehouse, found)
     if as_json:
         _echo(_version_json(found) | {"record": asdict(record) if record else None})

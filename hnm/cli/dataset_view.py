@@ -65,7 +65,8 @@ def print_log(versions: "Sequence[DatasetVersion]") -> None:
 
 def print_version(version: "DatasetVersion", record: "Record | None") -> None:
     facts = {
-        "version": f"{version.stage}@{version.lance_version}" + (", current" if version.current else ""),
+        "version": f"{version.stage}@{version.lance_version}"
+        + (", current" if version.current else "" if version.here else ", its rows were removed"),
         "tags": ", ".join(version.tags),
         "digest": version.data_version,
         "rows": f"{version.row_count:,}",

@@ -114,20 +114,18 @@ kept as (
            strategy_before, strategy_after
     from matched where kind in ('moved', 'changed')
 ),
-positives as (
-    select
-        coalesce(b.query_id, a.query_id) as query_id,
-        coalesce(b.doc_id, a.doc_id) as doc_id,
-        b.role as before,
-        a.role as after,
-    from (
-        select distinct query_id, positive_id as doc_id, 'positive' as role from ids_before
-        union select query_id, negative_id, 'negative' from ids_before
-    ) b
-    join (
-        select distinct query_id, positive_id as doc_id, 'positive' as role from ids_after
-        union select query_id, negative_id, 'negative' from ids_after
-    ) a on a.query_id = b.query_id and a.doc_id = b.doc_id and a.role <> b.role
+roles_before as (
+    select query_id, positive_id as doc_id, 'positive' as role from ids_before
+    union select query_id, negative_id, 'negative' from ids_before
+),
+roles_after as (
+    select query_id, positive_id as doc_id, 'positive' as role from ids_after
+    union select query_id, negative_id, 'negative' from ids_after
+),
+flipped as (  -- what had the new role before too was no flip, but a label conflict
+    select query_id, doc_id, a.role
+    from roles_after a join roles_before b using (query_id, doc_id)
+    where a.role <> b.role and (query_id, doc_id, a.role) not in (select (query_id, doc_id, role) from roles_before)
 ),
 splits as (
     select query_id, b.split as split_before, a.split as split_after
@@ -140,10 +138,10 @@ select kind, query_id, positive_id, negative_before, negative_after, strategy_be
 from (select * from swapped union all by name select * from kept)
 union all by name
 select 'positive_to_negative' as kind, query_id, doc_id as positive_id, doc_id as negative_after
-from positives where before = 'positive'
+from flipped where role = 'negative'
 union all by name
 select 'negative_to_positive' as kind, query_id, doc_id as positive_id, doc_id as negative_before
-from positives where before = 'negative'
+from flipped where role = 'positive'
 union all by name
 select 'split_moved' as kind, query_id, split_before, split_after from splits
 """

@@ -54,12 +54,13 @@ class DatasetVersion:
         return open_version(self.folder, self.lance_version, None if self.current else self.name)
 
 
-def find(warehouse: Warehouse, stage: str, version: str | None = None) -> DatasetVersion:
+def find(warehouse: Warehouse, stage: str, version: str | None = None, removed: bool = False) -> DatasetVersion:
     """The version of a Lance stage that is called `version`: a tag, a number, or the beginning of a digest.
 
-    None is the current one. Raises WarehouseError when there is no such stage or version, or several.
+    None is the current one. `removed`: also one whose rows are gone, and of which the record is left.
+    Raises WarehouseError when there is no such stage or version, or several.
     """
-    return choose(stage, versions_of(warehouse, stage), version)
+    return choose(stage, versions_of(warehouse, stage), version, removed)
 
 
 def versions_of(warehouse: Warehouse, stage: str) -> tuple[DatasetVersion, ...]:
@@ -97,7 +98,9 @@ def versions_of(warehouse: Warehouse, stage: str) -> tuple[DatasetVersion, ...]:
     )
 
 
-def choose(stage: str, versions: Iterable[DatasetVersion], version: str | None) -> DatasetVersion:
+def choose(
+    stage: str, versions: Iterable[DatasetVersion], version: str | None, removed: bool = False
+) -> DatasetVersion:
     """See `find`. A tag goes before a number, and a number before a digest."""
     known = tuple(versions)
     if version is None:
@@ -114,11 +117,13 @@ def choose(stage: str, versions: Iterable[DatasetVersion], version: str | None) 
         raise WarehouseError(f"several versions of {stage} begin with {version!r}: {listed}", hint="give more of it")
     if there:
         return there[0]
+    if found and removed:
+        return found[0]
     if found:
         raise WarehouseError(
             f"{found[0].name} was removed",
             why="its rows are gone from the disk; only the record of it is left",
-            hint=f"`hnm dataset log {stage}` lists what is there; tagged versions are never removed",
+            hint=f"`hnm dataset show {stage}@{found[0].lance_version}` says what made it; tagged versions stay",
         )
     raise _unknown(stage, known, version)
 

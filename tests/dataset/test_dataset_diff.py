@@ -59,6 +59,13 @@ def test_equal_versions_have_no_changes_whatever_the_order():
         ([row(), row(strategy="random")], [row()], ["moved"]),
         ([row(positive="x")], [row(positive="y", negative="x")], ["added", "positive_to_negative", "removed"]),
         ([row(negative="x")], [row(positive="x", negative="y")], ["added", "negative_to_positive", "removed"]),
+        ([row(), row(positive="n")], [row(), row(positive="n")], []),  # a label conflict that was there before
+        (
+            [row(positive="n", negative="m")],
+            [row(), row(positive="n", negative="m")],
+            ["added", "positive_to_negative"],
+        ),
+        ([row()], [row(), row(positive="n")], ["added", "negative_to_positive"]),
         ([row(split="train")], [row(split="dev")], ["changed", "split_moved"]),
         ([row(strategy=None)], [row(strategy=None)], []),
         ([row(query="é")], [row(query="e\u0301")], ["added", "removed"]),
@@ -104,8 +111,10 @@ def test_counts_agree_with_sets(before, after):
     assert count.get("changed", 0) == sum(
         old[one] == new[one] and old_contents[one] != new_contents[one] for one in both
     )
-    flips = {(q, d) for q, d, _ in old} & {(q, d) for q, _, d in new}
-    assert count.get("positive_to_negative", 0) == len(flips)
+    old_positives, new_positives = ({(q, d) for q, d, _ in one} for one in (old, new))
+    old_negatives, new_negatives = ({(q, d) for q, _, d in one} for one in (old, new))
+    assert count.get("positive_to_negative", 0) == len((new_negatives - old_negatives) & old_positives)
+    assert count.get("negative_to_positive", 0) == len((new_positives - old_positives) & old_negatives)
     assert all(one[3] != one[4] and one[5] == one[6] for one in found if one[0] == "replaced")
 
 

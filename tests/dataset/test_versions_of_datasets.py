@@ -233,7 +233,10 @@ def test_rm_removes_what_nothing_needs(versions):
     assert "is the current version" in versions.hnm("dataset", "rm", "2").stderr
     untag(warehouse(versions), "triplets", "v1")
     assert versions.hnm("dataset", "rm", "1").returncode == 0
-    assert "was removed" in versions.hnm("dataset", "show", "triplets@1").stderr
+    assert "was removed" in versions.hnm("dataset", "verify", "triplets@1").stderr
+    shown = versions.hnm("dataset", "show", "triplets@1")  # its record stays
+    assert (shown.returncode, "removed" in shown.stdout, "└── pairs" in shown.stdout) == (0, True, True), shown.stderr
+    assert json.loads(versions.hnm("dataset", "show", "1", "--json").stdout)["record"]["row_count"] == 6
     assert versions.rows("select count(*) from triplets") == [(9,)]
 
 
