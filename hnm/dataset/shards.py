@@ -89,12 +89,13 @@ class TsvFile:
     suffix = "tsv"
 
     def __init__(self, path: Path, schema: pa.Schema | None = None) -> None:
-        self._file = path.open("w", encoding="utf-8", newline="\n")
+        self._file = path.open("wb")
 
     def write(self, batch: pa.RecordBatch) -> None:
         columns = [pc.replace_substring_regex(column.cast(pa.string()), BREAKS, " ") for column in batch.columns]
-        lines = pc.binary_join_element_wise(*columns, "\t", null_handling="replace")
-        self._file.writelines(f"{line}\n" for line in lines.to_pylist())
+        fields = pc.binary_join_element_wise(*columns, "\t", null_handling="replace")
+        lines = pc.binary_join_element_wise(fields, "\n", "")
+        self._file.write(pc.binary_join(pa.ListArray.from_arrays([0, len(lines)], lines), "")[0].as_buffer())
 
     def close(self) -> None:
         self._file.close()
