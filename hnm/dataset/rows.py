@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hnm.errors import WarehouseError
 from hnm.warehouse.lance_table import rebuild_hint
 
-FIRST_ROWS, MOST_ROWS = 256, 32_768
+FIRST_ROWS, MOST_ROWS = 256, 65_536
 BATCH_BYTES = 64 * 2**20
 """Larger batches read rows in an order that is not the stored one faster: more of them share a page of the file."""
 
@@ -20,12 +20,13 @@ Positions = NDArray[np.int64]
 class Rows:
     """A Lance dataset as rows by position, from 0 in stored order.
 
-    How many rows are read at once follows the width of those before them, so that a batch has about `BATCH_BYTES`.
+    How many rows are read at once follows the width of those before them, so that a batch has about `batch_bytes`.
     """
 
-    def __init__(self, dataset: Any, stage: str) -> None:
+    def __init__(self, dataset: Any, stage: str, batch_bytes: int | None = None) -> None:
         self.dataset = dataset
         self.stage = stage
+        self.batch_bytes = batch_bytes or BATCH_BYTES
         self.columns: list[str] = dataset.schema.names
         self._at_once = FIRST_ROWS
 
@@ -47,22 +48,28 @@ class Rows:
 
     def take(self, positions: Positions, columns: Sequence[str]) -> pa.RecordBatch:
         """The rows at `positions`, in that order; a position may come twice."""
-        unique, inverse = np.unique(positions, return_inverse=True)
+        batch, places = self.take_unordered(positions, columns)
+        return batch if places is None else batch.take(pa.array(places))
+
+    def take_unordered(self, positions: Positions, columns: Sequence[str]) -> tuple[pa.RecordBatch, Positions | None]:
+        """The rows at `positions` as they are stored, each once, and where in that batch each position's row is; None
+        where they are in order."""
+        unique, places = np.unique(positions, return_inverse=True)
         if not len(unique):
-            return pa.RecordBatch.from_pylist([], self.schema(columns))
+            return pa.RecordBatch.from_pylist([], self.schema(columns)), None
         try:
             table = self.dataset.take(unique, columns=list(columns))
         except (OSError, ValueError) as error:
             raise self.unreadable(error) from error
-        self._at_once = max(1, min(MOST_ROWS, BATCH_BYTES * len(unique) // max(table.nbytes, 1)))
+        self._at_once = max(1, min(MOST_ROWS, self.batch_bytes * len(unique) // max(table.nbytes, 1)))
         (batch,) = table.combine_chunks().to_batches()
-        return batch if np.array_equal(unique, positions) else batch.take(pa.array(inverse))
+        return batch, None if np.array_equal(unique, positions) else places
 
     def scan(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """All rows in stored order."""
         try:
             yield from self.dataset.to_batches(
-                columns=list(columns), batch_size=MOST_ROWS, batch_size_bytes=BATCH_BYTES, batch_readahead=2
+                columns=list(columns), batch_size=MOST_ROWS, batch_size_bytes=self.batch_bytes, batch_readahead=2
             )
         except (OSError, ValueError) as error:
             raise self.unreadable(error) from error

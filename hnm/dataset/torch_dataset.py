@@ -14,8 +14,9 @@ from hnm.dataset.find import DatasetVersion
 from hnm.dataset.rows import Positions, Rows
 from hnm.errors import HnmError
 
-CHUNK_ROWS = 8_192
-"""Rows that a worker takes in turn with the others."""
+CHUNK_ROWS = 65_536
+BATCH_BYTES = 128 * 2**20
+"""Twice as much as elsewhere: in a shuffled order, what shares a page of the file is seldom read at once."""
 OBJECTS_AT_ONCE = 1_024
 
 
@@ -23,11 +24,12 @@ class TorchDataset(IterableDataset[dict[str, Any]]):
     """Rows as dictionaries, each exactly once over all workers of a `DataLoader`.
 
     With `shuffle`, the order is a permutation of all rows that `seed` and the epoch (`set_epoch`) alone decide, else
-    that of the ids. The order over several workers is theirs in turn, and the same every time for their number.
+    that of the ids. The order over several workers is theirs in turn, `chunk_rows` at a time at most, and the same
+    every time for their number.
 
     Memory: 8 bytes per row for all processes together, and in each 16 more with `shuffle`, and two batches of about
-    64 MB. Each worker opens the Lance table for itself, so they must be spawned: Lance's threads do not survive a fork.
-    `loader` sees to that; a forked worker raises HnmError.
+    128 MB. Each worker opens the Lance table for itself, so they must be spawned: Lance's threads do not survive a
+    fork. `loader` sees to that; a forked worker raises HnmError.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class TorchDataset(IterableDataset[dict[str, Any]]):
         self.columns = list(columns)
         self.shuffle = shuffle
         self.seed = seed
+        self.chunk_rows = CHUNK_ROWS
         self._positions = _shared(torch.from_numpy(positions))
         self._epoch = _shared(torch.zeros((), dtype=torch.int64))  # workers that stay alive see it change
         self._process = os.getpid()
@@ -63,17 +66,17 @@ class TorchDataset(IterableDataset[dict[str, Any]]):
         worker = get_worker_info()
         number, count = (worker.id, worker.num_workers) if worker else (0, 1)
         order = self._order()
-        starts = range(number * CHUNK_ROWS, len(order), count * CHUNK_ROWS)
-        chunks = (order[start : start + CHUNK_ROWS] for start in starts)
-        for batch in ahead(self._batches(chunks)):
-            for start in range(0, batch.num_rows, OBJECTS_AT_ONCE):  # as objects, rows take several times the memory
-                yield from batch.slice(start, OBJECTS_AT_ONCE).to_pylist()
+        size = max(1, min(self.chunk_rows, -(-len(order) // count)))
+        chunks = (order[start : start + size] for start in range(number * size, len(order), count * size))
+        for batch, places in ahead(self._batches(chunks)):
+            for part in _parts(batch, places):
+                yield from part.to_pylist()
 
-    def _batches(self, chunks: Iterable[Positions]) -> Iterator[pa.RecordBatch]:
-        rows = Rows(self.version.open(), self.version.stage)
+    def _batches(self, chunks: Iterable[Positions]) -> Iterator[tuple[pa.RecordBatch, Positions | None]]:
+        rows = Rows(self.version.open(), self.version.stage, BATCH_BYTES)
         for chunk in chunks:
             for part in rows.slices(np.ones(len(chunk), np.int64)):
-                yield rows.take(chunk[part], self.columns)
+                yield rows.take_unordered(chunk[part], self.columns)
 
     def _order(self) -> Positions:
         positions: Positions = self._positions.numpy()
@@ -87,6 +90,17 @@ class TorchDataset(IterableDataset[dict[str, Any]]):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _process=os.getpid())
+
+
+def _parts(batch: pa.RecordBatch, places: Positions | None) -> Iterator[pa.RecordBatch]:
+    """The rows in the order of `places`, some at a time: as objects they take several times the memory, and a copy of
+    the batch in another order would take as much again."""
+    count = batch.num_rows if places is None else len(places)
+    for start in range(0, count, OBJECTS_AT_ONCE):
+        if places is None:
+            yield batch.slice(start, OBJECTS_AT_ONCE)
+        else:
+            yield batch.take(pa.array(places[start : start + OBJECTS_AT_ONCE]))
 
 
 def _shared(tensor: torch.Tensor) -> torch.Tensor:

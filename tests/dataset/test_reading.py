@@ -20,10 +20,10 @@ from hnm.dataset.export import Export, export
 from hnm.dataset.reading import Dataset
 from hnm.dataset.rows import Rows
 from hnm.dataset.selection import Selection
-from hnm.dataset.torch_dataset import CHUNK_ROWS, TorchDataset
+from hnm.dataset.torch_dataset import OBJECTS_AT_ONCE, TorchDataset
 from hnm.errors import HnmError, QueryError, WarehouseError
 
-MANY = [triplet(f"q{i:05}", f"p{i % 7}", f"n{i}", split=None) for i in range(2 * CHUNK_ROWS + 100)]
+MANY = [triplet(f"q{i:05}", f"p{i % 7}", f"n{i}", split=None) for i in range(9 * OBJECTS_AT_ONCE + 100)]
 
 
 def dataset(folder: Path, rows: list[Row] = ROWS, **selection: Any) -> Dataset:
@@ -126,6 +126,7 @@ def batches(loader: Any) -> list[str]:
 
 def test_spawned_workers_give_every_row_once_and_see_the_epoch(many):
     stream = many.torch(["query_id"], shuffle=True)
+    stream.chunk_rows = 2_000  # several for each
     loader = stream.loader(batch_size=50, workers=2, persistent_workers=True)
     first = batches(loader)
     assert sorted(first) == sorted(row["query_id"] for row in MANY)
@@ -134,6 +135,13 @@ def test_spawned_workers_give_every_row_once_and_see_the_epoch(many):
     second = batches(loader)
     assert second != first
     assert sorted(second) == sorted(first)
+
+
+def test_a_table_smaller_than_a_chunk_is_shared_among_workers(tmp_path):
+    stream = dataset(tmp_path).torch(["negative_id"])
+    found = [batch["negative_id"] for batch in stream.loader(batch_size=1, workers=2)]
+    assert len(found) == 8
+    assert [name for (name,) in found[::2]] == [row["negative_id"] for row in stream][:4]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
