@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from hnm.context import Settings
@@ -80,6 +82,28 @@ def changed_rows(
     records = read_record(warehouse, before), read_record(warehouse, after)
     with _compared(before, after, key, records, settings) as connection:
         yield connection.sql("select * from changes order by all").to_arrow_reader(BATCH_ROWS)
+
+
+@contextmanager
+def changes_table(warehouse: Warehouse, before: DatasetVersion, after: DatasetVersion) -> "Iterator[pa.Table]":
+    """The same, to be read any number of times: mapped from a temporary file, not in memory.
+
+    Rows of what is no table of triplets are told apart by the unique key that the newer version was built with.
+    """
+    import pyarrow as pa
+
+    record = read_record(warehouse, after)
+    key = record.components.get("unique_key", "") if record else ""
+    with (
+        changed_rows(warehouse, before, after, tuple(key.split(", ")) if key else (), Settings()) as rows,
+        TemporaryDirectory(prefix="hnm-") as folder,
+    ):
+        path = Path(folder) / "changes.arrow"
+        with pa.ipc.new_file(path, rows.schema) as file:
+            for batch in rows:
+                file.write_batch(batch)
+        with pa.memory_map(str(path)) as mapped:
+            yield pa.ipc.open_file(mapped).read_all()
 
 
 @contextmanager

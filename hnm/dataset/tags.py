@@ -9,7 +9,8 @@ from hnm.errors import WarehouseError, nearest
 from hnm.warehouse.lance_table import is_readable
 from hnm.warehouse.warehouse import Warehouse
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*|\d{4}-[A-Za-z0-9_.-]+")
+_NAME = re.compile(r"(?!.*\.\.)([A-Za-z_][A-Za-z0-9_.-]*|\d{4}-[A-Za-z0-9_.-]+)")
+"""Without two dots in a row, which part two versions in SQL: `"triplets@v1..v2"`."""
 
 _HINT = "`hnm gc` or `hnm dataset rm` may have removed it: see `hnm dataset log {}`"
 
@@ -56,7 +57,7 @@ def _check_name(warehouse: Warehouse, stage: str, name: str) -> None:
     if not _NAME.fullmatch(name):
         raise WarehouseError(
             f"{name!r} cannot be a tag",
-            why="a tag begins with a letter, or with a year as in 2026-01-31; letters, digits, `.`, `_` and `-` follow",
+            why="a tag begins with a letter, or a year as in 2026-01-31; letters, digits, single `.`, `_`, `-` follow",
             hint="for example v1, prod or 2026-01-31",
         )
     if name in warehouse.state():

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from hnm.dataset.diff import changes_table
 from hnm.dataset.find import find
 from hnm.errors import QueryError, nearest
 from hnm.warehouse.database import is_interrupt
@@ -23,7 +24,8 @@ _VERSION = re.compile(r'"(\w+@[\w.-]+)"')
 
 @contextmanager
 def query(warehouse: Warehouse, sql: str, values: list[Any] | None = None) -> Iterator["pa.RecordBatchReader"]:
-    """The rows of `sql`, streamed. `?` in it takes `values` in turn. `"triplets@v1"` names a version of a Lance table.
+    """The rows of `sql`, streamed. `?` in it takes `values` in turn. `"triplets@v1"` names a version of a Lance table,
+    `"triplets@v1..v2"` the table of what differs between two, and `"triplets@v1.."` that against the current one.
 
     Raises QueryError when it fails or would write, WarehouseError when there is no such version.
     """
@@ -32,9 +34,11 @@ def query(warehouse: Warehouse, sql: str, values: list[Any] | None = None) -> It
     state = warehouse.state()
     named = {name: name.split("@", 1) for name in _VERSION.findall(_LITERAL.sub("", sql))}
     # Other names may have an @ too, such as a column "RR@10".
-    versions = {name: find(warehouse, *parts).open() for name, parts in named.items() if parts[0] in state}
-    with warehouse.querying(state, _words(sql)) as connection:
-        for name, rows in versions.items():
+    versions = {name: (stage, version) for name, (stage, version) in named.items() if stage in state}
+    with ExitStack() as opened:
+        tables = {name: opened.enter_context(_opened(warehouse, *version)) for name, version in versions.items()}
+        connection = opened.enter_context(warehouse.querying(state, _words(sql)))
+        for name, rows in tables.items():
             connection.register(name, rows)
         try:
             _check_reads_only(connection, sql)
@@ -48,6 +52,18 @@ def query(warehouse: Warehouse, sql: str, values: list[Any] | None = None) -> It
             if is_interrupt(error):
                 raise KeyboardInterrupt from None
             raise
+
+
+@contextmanager
+def _opened(warehouse: Warehouse, stage: str, version: str) -> Iterator[Any]:
+    """What `"stage@version"` names, as DuckDB reads it."""
+    before, between, after = version.partition("..")
+    if not between:
+        yield find(warehouse, stage, version).open()
+        return
+    old, new = find(warehouse, stage, before), find(warehouse, stage, after or None)
+    with changes_table(warehouse, old, new) as changes:
+        yield changes
 
 
 def _check_reads_only(connection: "duckdb.DuckDBPyConnection", sql: str) -> None:

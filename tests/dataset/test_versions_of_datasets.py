@@ -205,6 +205,17 @@ def test_queries_read_any_version(versions):
         versions.rows('select * from "triplets@v9"')
 
 
+def test_what_differs_is_a_table_in_sql(versions):
+    count = 'select kind, count(*) from "triplets@{}" group by kind order by kind'
+    expected = [("added", 6), ("moved", 3), ("positive_to_negative", 1), ("removed", 3)]
+    assert versions.rows(count.format("v1..v2")) == versions.rows(count.format("1..")) == expected
+    assert versions.rows(count.format("v2..v2")) == []
+    twice = 'select count(*) from "triplets@v1..v2" a join "triplets@v1..v2" b using (kind, query_id)'
+    assert versions.rows(twice) == [(6 * 2 + 3 + 1 + 3,)]
+    with pytest.raises(WarehouseError, match="has no version 'v9'"):
+        versions.rows(count.format("v1..v9"))
+
+
 def test_the_commands(versions):
     listed = versions.hnm("dataset", "list")
     assert (listed.returncode, "triplets" in listed.stdout, "v2, v1" in listed.stdout) == (0, True, True)
