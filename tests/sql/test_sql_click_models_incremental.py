@@ -11,7 +11,9 @@ from sql_stages import SQL
 from tiny_project import TinyProject
 
 PIPELINES = SQL.parent / "pipelines"
-CLICKED = ("excluded_sessions", "click_counts", "click_propensities", "click_evidence", "positives")
+CLICKED = (
+    "excluded_sessions", "click_counts", "click_propensities", "click_evidence", "click_preferences", "positives",
+)  # fmt: skip
 FIELDS = ("session_id", "query_id", "doc_id", "position", "clicked", "dwell_seconds", "shown_at")
 
 
@@ -75,7 +77,13 @@ def tables(project: TinyProject) -> dict[str, list[Any]]:
 
 
 def test_brought_up_to_date_is_built_in_full(project: TinyProject) -> None:
-    variables = {"click_model": "pbm_em", "max_session_impressions": 9, "max_session_clicks": 4, "min_dwell_seconds": 6}
+    variables = {
+        "click_model": "pbm_em",
+        "click_preferences": True,
+        "max_session_impressions": 9,
+        "max_session_clicks": 4,
+        "min_dwell_seconds": 6,
+    }
     rng = random.Random(0)
     log: Log = {}
     for session in range(12):
@@ -91,6 +99,13 @@ def test_brought_up_to_date_is_built_in_full(project: TinyProject) -> None:
         log = changed(log, rng)
     assert len(excluded) > 1  # sessions came to be excluded, or ceased to be
     assert found["positives"]
+    assert found["click_preferences"]
     assert set(found) == set(CLICKED)
     project.run(full_refresh=True, **variables)
     assert tables(project) == found
+
+
+def test_preferences_exist_when_asked_for(project: TinyProject) -> None:
+    assert "click_preferences" not in project.load().manifest.nodes
+    assert "click_preferences" not in project.load(click_preferences=True, positives_from="judgments").manifest.nodes
+    assert "click_preferences" in project.load(click_preferences=True).manifest.nodes
