@@ -90,6 +90,7 @@ select
     pair_coverage,
     estimates.negatives,
     hardness,
+    margin_p50,
     median_rank,
     false_negatives as hidden_taken,
     rate,
@@ -115,8 +116,8 @@ group by strategy
 """
 RESAMPLES = 2000
 COLUMNS = (
-    "strategy", "coverage", "pair_coverage", "negatives", "hardness", "median_rank", "hidden_taken", "rate", "wilson",
-    "by_queries", "at_same_ranks", "ratio",
+    "strategy", "coverage", "pair_coverage", "negatives", "hardness", "margin_p50", "median_rank", "hidden_taken",
+    "rate", "wilson", "by_queries", "at_same_ranks", "ratio",
 )  # fmt: skip
 
 
