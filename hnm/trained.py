@@ -1,13 +1,14 @@
 """The rerankers of a project: those that it trains, and those that it starts from, with what was measured of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hnm.built_tables import reading
 from hnm.errors import SelectorError, nearest
 from hnm.project.manifest import Call, Manifest, Node
+from hnm.transforms.interpolate import RERANKED, InterpolateParams
 from hnm.transforms.rerank import RerankParams
 from hnm.warehouse.state import Materialization
 
@@ -42,13 +43,17 @@ class TrainedModel:
 
 @dataclass(frozen=True)
 class Reranker:
-    """How to load a reranker: `stage`, the one that trains it, or `model`, a name in YAML. Tokens, pairs at once."""
+    """How to load a reranker: `stage`, the one that trains it, or `model`, a name in YAML. Tokens, pairs at once.
+
+    `weights`: by retriever, how much its ranks count beside the scores; empty for a reranker alone.
+    """
 
     name: str
     stage: str | None
     model: str | None
     max_length: int
     batch_size: int
+    weights: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -96,12 +101,15 @@ def rerankers(manifest: Manifest) -> dict[str, Reranker]:
 
 
 def reranker(manifest: Manifest, name: str) -> Reranker:
-    """The reranker of that name: a stage, or what a stage `rerank` calls its result. Raises SelectorError."""
+    """The reranker of that name: a stage, or what a stage `rerank` or `interpolate` calls its result.
+
+    Raises SelectorError.
+    """
     known = rerankers(manifest)
-    lists = {stage.params.name: stage.inputs["model"] for stage in rerank_stages(manifest) if "model" in stage.inputs}
-    found = known.get(name) or known.get(lists.get(name, ""))
+    lists = _lists(manifest, known)
+    found = known.get(name) or lists.get(name)
     if found is None:
-        names = [*known, *lists]
+        names = list(dict.fromkeys([*known, *lists]))
         usual = [other for other in names if not (other in manifest.nodes and manifest.nodes[other].config.on_demand)]
         hint = nearest(name, names) or f"rerankers: {', '.join(usual[:SHOWN_NAMES]) or 'none'}"
         raise SelectorError(f"there is no reranker {name!r}", hint=hint)
@@ -117,6 +125,30 @@ def rerank_stages(manifest: Manifest, model: str | None = None) -> list[RerankSt
         if isinstance(node.work.params, RerankParams) and node.work.inputs["texts"] == TEXTS
     ]
     return sorted(found, key=lambda stage: stage.inputs.get("model") != model)
+
+
+def _lists(manifest: Manifest, known: Mapping[str, Reranker]) -> dict[str, Reranker]:
+    """What ranked the lists of this project's own texts, by what `rerank` and `interpolate` call their results."""
+    by_stage = {
+        stage.name: (stage.params.name, known[source])
+        for stage in rerank_stages(manifest)
+        if (source := stage.inputs.get("model", stage.params.name)) in known
+    }
+    lists = dict(by_stage.values())
+    for node in manifest.nodes.values():
+        if isinstance(node.work, Call) and isinstance(node.work.params, InterpolateParams):
+            params, inputs = node.work.params, node.work.inputs
+            if inputs.get(RERANKED) in by_stage:
+                _, alone = by_stage[inputs[RERANKED]]
+                weights = {_retriever(manifest, inputs.get(of, of)): weight for of, weight in params.weights.items()}
+                lists[params.name] = replace(alone, name=params.name, weights=weights)
+    return lists
+
+
+def _retriever(manifest: Manifest, stage: str) -> str:
+    """What the retriever of a stage is called; the stage's own name where it is none."""
+    work = manifest.nodes[stage].work if stage in manifest.nodes else None
+    return getattr(work.params, "retriever", stage) if isinstance(work, Call) else stage
 
 
 def _trained(node: Node, stages: list[RerankStage]) -> Reranker:

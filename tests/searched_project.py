@@ -88,6 +88,14 @@ PIPELINE = """
         transform: rerank
         inputs: {first_stage: ref(first_stage), texts: ref(texts), model: ref(reranker)}
         params: {name: ours, max_length: 48}
+      - name: reranked_mixed
+        transform: interpolate
+        inputs:
+          reranked: ref(reranked_ours)
+          texts: ref(texts)
+          lexical: ref(candidates_bm25)
+          minilm: ref(candidates_minilm)
+        params: {name: ours_mixed, weights: {lexical: 0.5, minilm: 1.5}}
       - {name: evaluations}
 """
 # Another collection, on which the model is measured too: its stages come first, and must not be taken for the own ones.
@@ -172,7 +180,7 @@ def searched_project(root: Path, cross_encoder: Path) -> TinyProject:
         project.write(f"sql/{name}.sql", text)
     project.write("sql/texts.sql", (SQL / "texts.sql").read_text(encoding="utf-8"))
     shutil.copytree(cross_encoder, root / "start")
-    result = project.run("+evaluations", "judgments", "candidates_random")
+    result = project.run("+evaluations", "reranked_mixed", "judgments", "candidates_random")
     assert result.ok, [stage.error for stage in result.results if stage.error]
     return project
 

@@ -16,22 +16,23 @@ EXCERPT_CHARACTERS = 200
 
 
 def print_hits(hits: Sequence[Hit], searcher: Searcher) -> None:
-    """Two lines each on stdout: ranks above, scores below; the reranker's order is that of the table."""
+    """Two lines each on stdout: ranks above, scores below; the table is in the order of the last stage."""
     if not hits:
         stderr().print("nothing was found: no document shares a word with the text")
         return
     width = stdout().width
+    mixed = any(hit.interpolated_score is not None for hit in hits)
     reranked = any(hit.reranker_score is not None for hit in hits)
     fused = len(searcher.retrievers) > 1
     # The rank, the document, and what is always shown.
-    taken = 2 + GAP + DOCUMENT_WIDTH + (len("reranker") + GAP) * reranked + (PLACE_WIDTH + GAP) * fused
+    taken = 2 + GAP + DOCUMENT_WIDTH + (PLACE_WIDTH + GAP) * (mixed + fused) + (len("reranker") + GAP) * reranked
     fitting = list(searcher.retrievers)
     while fitting and taken + sum(max(len(name), PLACE_WIDTH) + GAP for name in fitting) > width:
         fitting.pop()
-    headers = ["", "document", *["reranker"] * reranked, *["fused"] * fused, *fitting]
+    headers = ["", "document", *["mixed"] * mixed, *["reranker"] * reranked, *["fused"] * fused, *fitting]
     rows = []
     for hit in hits:
-        row = [Text(str(hit.rank)), _document(hit)]
+        row = [Text(str(hit.rank)), _document(hit), *[Text(number(hit.interpolated_score))] * mixed]
         row += [Text(number(hit.reranker_score))] * reranked + [_place(hit.fused)] * fused
         rows.append([*row, *(_place(hit.found.get(name)) for name in fitting)])
     stdout().print(table_that_fits([one_line(name) for name in headers], rows, width=width, texts=(1,), gives_way=1))

@@ -38,6 +38,7 @@ def _document(hit: "Hit") -> Document:
         "title": hit.title,
         "rank": hit.rank,
         "reranker_score": hit.reranker_score,
+        "interpolated_score": hit.interpolated_score,
         "fused_score": hit.fused.score,
         **{f"score_{name}": place.score for name, place in hit.found.items()},
     }

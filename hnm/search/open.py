@@ -46,6 +46,7 @@ def open_searcher(
     notes: list[str] = []
     names = _chosen_retrievers(manifest, state, retrievers, notes)
     chosen = _chosen_reranker(project, state, model, notes) if depth else None
+    _require_lists(chosen, names)
     notes += _outdated(manifest, state, names, chosen)
     context = Context("search", manifest.root, project.warehouse.folder / "work", project.settings)
     context.reporter = reporter or SilentReporter()
@@ -131,6 +132,17 @@ def _chosen_reranker(project: "Project", state: State, name: str | None, notes: 
         else "the project has no reranker: the fused list is what you see"
     )
     return start
+
+
+def _require_lists(chosen: Reranker | None, names: Sequence[str]) -> None:
+    """Raises QueryError where the ranks of a retriever count that is not asked."""
+    missing = [name for name in chosen.weights if name not in names] if chosen else []
+    if chosen and missing:
+        raise QueryError(
+            f"{chosen.name} needs the ranks by {', '.join(missing)}",
+            why=f"asked: {', '.join(names)}",
+            hint="ask these retrievers too, or take a reranker that reads no ranks",
+        )
 
 
 def _outdated(manifest: Manifest, state: State, names: Sequence[str], chosen: Reranker | None) -> list[str]:

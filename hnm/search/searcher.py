@@ -16,6 +16,7 @@ from hnm.explained import Place
 from hnm.models.cross_encoder import CHARACTERS_PER_TOKEN, score_pairs
 from hnm.retrieval import cosine, float_scores, topk
 from hnm.retrieval.bm25 import BM25Index
+from hnm.retrieval.interpolation import interpolated
 from hnm.search.documents import DenseIndex
 from hnm.search.hits import Hit
 from hnm.search.query_vectors import QueryVectors
@@ -111,8 +112,11 @@ class Searcher:
         found = {name: self._places(name, keys) for name, keys in lists.items()}
         fused = self._fused(found)
         scores = self._reranked(text, list(fused)[: self.depth])
+        mixed = self._interpolated(scores, found)
         # Python's sort is stable: equal scores stay in the fused order, and what was not reranked comes after.
-        order = sorted(fused, key=lambda place: -scores[place] if place in scores else float("inf"))
+        order = sorted(
+            fused, key=lambda place: (-mixed.get(place, 0), -scores[place]) if place in scores else (float("inf"), 0)
+        )
         documents = self._loaded.documents.select(["doc_id", "title", "text"])
         rows = documents.take(pa.array(order[:top], pa.int64())).to_pylist()
         return [
@@ -122,6 +126,7 @@ class Searcher:
                 found={name: found[name][place] for name in found if place in found[name]},
                 fused=fused[place],
                 reranker_score=scores.get(place),
+                interpolated_score=mixed.get(place),
             )
             for rank, (place, row) in enumerate(zip(order, rows, strict=False), 1)
         ]
@@ -152,6 +157,21 @@ class Searcher:
         pairs = [(text[:limit], document[:limit]) for document in texts]
         scores = score_pairs(loaded.cross_encoder, pairs, loaded.settings, loaded.reranker.batch_size)
         return dict(zip(documents, scores.tolist(), strict=True))
+
+    def _interpolated(self, scores: Mapping[int, float], found: Mapping[str, Mapping[int, Place]]) -> dict[int, float]:
+        """By document, the logits with the ranks by retrievers; empty where the reranker's scores count alone.
+
+        A document that a retriever did not return counts as one place behind its last, as in `interpolate`.
+        """
+        weights = self._loaded.reranker.weights if self._loaded.reranker else {}
+        if not weights or not scores:
+            return {}
+        ranks = {
+            name: [found[name][place].rank if place in found[name] else len(found[name]) + 1 for place in scores]
+            for name in weights
+        }
+        mixed = interpolated(list(scores.values()), ranks, weights)
+        return dict(zip(scores, mixed.tolist(), strict=True))
 
 
 def _readable(text: str) -> str:

@@ -19,7 +19,7 @@ SMALL = {
     "away_queries": 8,
     "away_depth": 5,
 }
-RERANKED, RETRIEVERS = {"start", "random", "hard"}, {"bm25", "minilm", "wordllama", "ensemble"}
+RERANKED, RETRIEVERS = {"start", "random", "hard", "hard_interpolated"}, {"bm25", "minilm", "wordllama", "ensemble"}
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -118,7 +118,7 @@ def test_every_model_is_evaluated_away_from_home_too(example: Path, judged: Path
         rows = Project.load(folder).query("select model, split, queries, baseline from away_evaluations").to_pylist()
         assert {row["model"] for row in rows} == {*RERANKED, "bm25"}
         assert {(row["split"], row["queries"]) for row in rows} == {("away", 8)}
-        assert {row["baseline"] for row in rows if row["model"] == "hard"} == {None, "bm25", "start", "random"}
+        assert {row["baseline"] for row in rows if row["model"] == "hard"} == {None, "bm25", *RERANKED} - {"hard"}
 
 
 def test_evaluations_say_which_model_and_which_data(example: Path) -> None:

@@ -67,6 +67,31 @@ def test_fused_and_reranked_lists_are_those_of_the_stages(
     assert [hit.reranker_score for hit in hits] == pytest.approx([score for *_, score in ranked], abs=TOLERANCE)
 
 
+def test_interpolated_lists_are_those_of_the_stage(project: TinyProject) -> None:
+    searcher = project.load().searcher(model="ours_mixed")
+    assert (searcher.reranker, searcher.notes) == ("ours_mixed", ())
+    orders = set()
+    for query_id, text in QUERIES.items():
+        hits = searcher.search(text, top=12)
+        rows = project.rows("select doc_id, rank, score from reranked_mixed where query_id = ? order by rank", query_id)
+        assert [(hit.doc_id, hit.rank) for hit in hits] == [(doc_id, rank) for doc_id, rank, _ in rows]
+        assert [hit.interpolated_score for hit in hits] == pytest.approx([row[2] for row in rows], abs=TOLERANCE)
+        alone = sorted(hits, key=lambda hit: -(hit.reranker_score or 0))
+        orders.add([hit.doc_id for hit in alone] == [hit.doc_id for hit in hits])
+    assert False in orders  # the ranks do change something
+
+
+def test_what_is_not_reranked_is_not_interpolated(project: TinyProject) -> None:
+    hits = project.load().searcher(model="ours_mixed", depth=2).search("apple pie", top=4)
+    assert [hit.interpolated_score is None for hit in hits] == [False, False, True, True]
+    assert [hit.fused.rank for hit in hits[2:]] == [3, 4]
+
+
+def test_ranks_that_count_must_be_asked_for(project: TinyProject) -> None:
+    with pytest.raises(QueryError, match="ours_mixed needs the ranks by minilm"):
+        project.load().searcher(["bm25"], "ours_mixed")
+
+
 def test_a_hit_has_the_text_as_models_read_it(searcher: Searcher) -> None:
     hits = {hit.doc_id: hit for hit in searcher.search("apple pie", top=12)}
     assert (hits["d01"].title, hits["d01"].text.splitlines()[0]) == ("Apple pie", "Apple pie")
