@@ -141,10 +141,11 @@ TABLES = {
         from {{ ref('candidates') }} group by query_id, doc_id
     """,
     "evaluations": """
-        select * from (values ('start', 'test', 'RR@10', 0.5, null), ('ours', 'test', 'RR@10', 0.7, null),
+        select *, 3 as queries, value - 0.1 as ci_low, value + 0.1 as ci_high,
+            (select any_value(model_version) from {{ ref('reranked_ours') }} where model = 'ours') as model_version
+        from (values ('start', 'test', 'RR@10', 0.5, null), ('ours', 'test', 'RR@10', 0.7, null),
             ('ours', 'test', 'nDCG@10', 0.6, null), ('ours', 'test', 'RR@10', 0.7, 'start')
         ) as v (model, split, measure, value, baseline)
-        where exists (select 1 from {{ ref('reranked_ours') }})
     """,
 }
 TRAINING = '''

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from hnm.context import Context, Reporter, SilentReporter
 from hnm.errors import Location, ModelError, QueryError, SelectorError, nearest
+from hnm.models.evaluated_card import evaluated_section
 from hnm.models.onnx_export import FILES, Form, OnnxScorer, quantize, require_onnx, write_onnx
-from hnm.trained import reranker
+from hnm.trained import TrainedModel, reranker, trained_models
 from hnm.writers._aside import aside
 
 if TYPE_CHECKING:
@@ -59,34 +60,36 @@ def export_model(
     queries: int = QUERIES,
     reporter: Reporter | None = None,
 ) -> Exported:
-    """Write the model of `stage` to `folder`, whole or not at all, with its card.
+    """Write the model of `stage` to `folder`, whole or not at all, with its card, which gains what was measured.
 
     ONNX goes beside the safetensors, and its difference, measured on up to `queries` evaluation lists, into the card.
     `force`: replace a folder, if a model is in it.
     Raises SelectorError for an unknown model, QueryError for one that is not built, ModelError when it cannot be
     written in that form, HnmError when the folder cannot be written.
     """
-    source = _source(project, stage)
+    model = _trained(project, stage)
     if force and folder.is_dir() and any(folder.iterdir()) and not (folder / "config.json").is_file():
         raise ModelError("only a model's folder is replaced", where=Location(folder), why="it has no config.json")
     context = Context("export", project.manifest.root, folder, project.settings, reporter or SilentReporter())
     if form is not Form.safetensors:
         require_onnx()
     with aside(folder, replace=force) as written:
-        shutil.copytree(source, written)
+        shutil.copytree(model.folder, written)
+        with (written / CARD).open("a", encoding="utf-8") as card:
+            card.write(evaluated_section(project, model))
         difference = None if form is Form.safetensors else _add_onnx(project, stage, written, form, queries, context)
     return Exported(folder, form, difference)
 
 
-def _source(project: "Project", stage: str) -> Path:
+def _trained(project: "Project", stage: str) -> TrainedModel:
     models = [name for name, node in project.manifest.nodes.items() if node.materialized == "model"]
     if stage not in models:
         hint = nearest(stage, models) or f"models: {', '.join(models) or 'none'}"
         raise SelectorError(f"the project trains no model {stage!r}", hint=hint)
-    done = project.state().get(stage)
-    if done is None:
+    built = next((model for model in trained_models(project) if model.stage == stage), None)
+    if built is None:
         raise QueryError(f"the model {stage} is not built", hint=f"`hnm run --select +{stage}` builds it")
-    return project.warehouse.model_path(done)
+    return built
 
 
 def _add_onnx(

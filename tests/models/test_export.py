@@ -54,9 +54,25 @@ def card_script(folder: Path) -> str:
 def test_a_plain_folder_is_loaded_in_one_line_elsewhere(project: TinyProject, tmp_path: Path) -> None:
     exported = export_model(project.load(), "reranker", tmp_path / "out")
     assert exported.difference is None
-    assert (tmp_path / "out" / "README.md").read_text() == "# A model\n"
+    assert (tmp_path / "out" / "README.md").read_text().startswith("# A model\n")
     line = "from sentence_transformers import CrossEncoder; scores = CrossEncoder(folder).predict(pairs)"
     assert elsewhere(line, tmp_path / "out") == pytest.approx(original(project), abs=1e-5)
+
+
+def test_the_card_says_which_versions_these_are_and_what_was_measured(project: TinyProject, tmp_path: Path) -> None:
+    export_model(project.load(), "reranker", tmp_path / "out")
+    card = (tmp_path / "out" / "README.md").read_text()
+    ((data_version,),) = project.rows("select data_version from _hnm.versions where stage = 'queries'")
+    (model,) = project.load().models()
+    assert f"Weights `{model.version}`, trained on queries `{data_version}`." in card
+    assert card.endswith(
+        """
+| mean (95 % interval) | ours, test (3 queries) |
+| --- | --- |
+| RR@10 | 0.700 (0.600 to 0.800) |
+| nDCG@10 | 0.600 (0.500 to 0.700) |
+"""
+    )
 
 
 def test_onnx_scores_as_the_original(project: TinyProject, tmp_path: Path) -> None:
@@ -100,7 +116,9 @@ def test_without_lists_nothing_is_measured(project: TinyProject, tmp_path: Path)
     assert copy.run("+reranker").ok
     exported = export_model(copy.load(), "reranker", tmp_path / "out", Form.onnx)
     assert exported.difference is None
-    assert "was not measured" in (tmp_path / "out" / "README.md").read_text()
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "was not measured" in card
+    assert "This version was not evaluated." in card
 
 
 def test_nothing_is_overwritten_but_models_by_force(project: TinyProject, tmp_path: Path) -> None:

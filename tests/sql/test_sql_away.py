@@ -1,5 +1,7 @@
 """away_corpus, away_queries, away_judgments, away_texts, away_runs: the same models on another collection."""
 
+from hashlib import md5
+
 import pytest
 from sql_stages import COLUMNS, Stages, select
 
@@ -60,6 +62,10 @@ def test_only_texts_that_are_read(elsewhere: Stages) -> None:
     rows = elsewhere.build("away_texts")
     assert select(rows, "kind", "id", "text")[:2] == [("document", "d1", "T\none"), ("document", "d2", "two")]
     assert [row["kind"] for row in rows] == ["document", "document", "query"]
+    encoded = elsewhere.build("away_texts_to_encode")
+    assert [(row["id"], row["text_hash"]) for row in encoded] == [
+        (row["id"], md5(row["text"].encode(), usedforsecurity=False).hexdigest()) for row in rows
+    ]
 
 
 def test_the_var_names_another_source(stages: Stages) -> None:

@@ -29,6 +29,13 @@ GIVEN = {
             row_number() over (partition by query_id order by md5(query_id || id)) as rank
         from {{ ref('queries') }} join {{ ref('texts') }} on kind = 'document'
     """,
+    "candidates_bm25": "select query_id, doc_id, rank from {{ ref('candidates') }} where rank <= 4",
+    "candidates_minilm": "select query_id, doc_id, 5 - rank as rank from {{ ref('candidates') }} where rank <= 4",
+    "reranked_hard": """
+        select query_id, doc_id, 'hard' as retriever, rank, (rank <= 4)::integer::float as score,
+            'w' as model_version, 't' as dataset_version
+        from {{ ref('candidates') }}
+    """,
     "triplets": """
         select query_id, positives.doc_id as positive_id, wrong.id as negative_id, queries.text as query,
             rights.text as positive, wrong.text as negative, if(wrong.id[1] = 'x', 'random', 'paper') as strategy,
@@ -75,6 +82,13 @@ def built(tmp_path_factory: pytest.TempPathFactory, tiny_cross_encoder: Path) ->
 
 def test_a_second_run_finds_all_fresh(built: TinyProject) -> None:
     assert {stage.outcome for stage in built.run().results} == {"fresh"}
+
+
+def test_ranks_that_are_mixed_in_change_an_order(built: TinyProject) -> None:
+    mixed = "select query_id, doc_id, rank from reranked_mine_mixed"
+    rows = "select query_id, doc_id, rank from reranked_hard"
+    assert len(built.rows(mixed)) == len(built.rows(rows))
+    assert built.rows(f"{mixed} except {rows}")
 
 
 def test_self_mined_negatives_are_wrong_answers_that_the_model_liked(built: TinyProject) -> None:
