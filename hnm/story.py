@@ -113,8 +113,7 @@ SECTIONS = (
            from away_evaluations
            where measure = 'nDCG@10' and baseline = 'start' and difference < 0
            order by difference, model""",
-        alarm="lower learning_rate, set average_with_start, mix in more random negatives, or let the retrievers' ranks "
-        "count (interpolate): see docs/training.md",
+        alarm="lower learning_rate, set average_with_start, or mix in more random negatives: see docs/training.md",
     ),
 )
 
