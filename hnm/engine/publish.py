@@ -5,6 +5,7 @@ A Lance version or a model folder is written first; what no row of `_hnm.materia
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,9 @@ from hnm.dataset.statistics import statistics
 from hnm.engine.changes import REMEMBERED, snapshot, tracked_inputs
 from hnm.engine.check import Checked, folder_version
 from hnm.engine.job import Job
+from hnm.engine.memory import PeakMemory
 from hnm.engine.scratch import scratch
-from hnm.sqltext import quote
+from hnm.sqltext import literal, quote
 from hnm.warehouse import lance_table
 from hnm.warehouse.failing_rows import keep_failing_rows
 from hnm.warehouse.state import (
@@ -33,8 +35,8 @@ if TYPE_CHECKING:
     import duckdb
 
 
-def publish(job: Job, checked: Checked, invocation_id: str, record: StageRecord) -> Materialization:
-    """Make what stands aside the node's current state, and return that state."""
+def publish(job: Job, checked: Checked, invocation_id: str, record: StageRecord, memory: PeakMemory) -> Materialization:
+    """Make what stands aside the node's current state, and return that state. `memory`: that of the stage so far."""
     location, lance_version = _place_files(job, checked)
     done = Materialization(
         stage=job.node.name,
@@ -53,6 +55,9 @@ def publish(job: Job, checked: Checked, invocation_id: str, record: StageRecord)
     recorded = _recorder(job, done) if done.materialized == "lance" else None
     attached = {"build": job.aside} | ({"consumed": job.consumed} if job.consumed.exists() else {})
     with job.warehouse.database.writing(attach=attached) as connection:
+        # Within the bounds that it was built in: by itself DuckDB takes most of the machine's memory for a large table.
+        connection.execute(f"set memory_limit = {literal(job.settings.memory_limit)}")
+        connection.execute(f"set threads = {job.settings.cores}")
         connection.execute(SCHEMA)
         if job.node.materialized == "lance":  # it may have been a table before
             connection.execute(f"drop table if exists {qualified(job.node.name)}")
@@ -65,7 +70,7 @@ def publish(job: Job, checked: Checked, invocation_id: str, record: StageRecord)
             recorded(connection)
         keep_failing_rows(connection, done.stage, {failed.test.name: failed.rows for failed in checked.warnings})
         write_quarantine(connection, job.node.name, invocation_id, job.context.bad_rows)
-        write_stage_records(connection, invocation_id, [record])
+        write_stage_records(connection, invocation_id, [replace(record, peak_memory_mb=memory.peak_mb)])
     shutil.rmtree(job.folder, ignore_errors=True)
     return done
 

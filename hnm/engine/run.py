@@ -193,18 +193,17 @@ class _Executor:
 
     def _build(self, entry: Entry, components: dict[str, str], reason: str, settings: Settings) -> StageResult:
         node, began = entry.node, time.monotonic()
-        with system_failures(node.name):
+        with system_failures(node.name), PeakMemory() as memory:
             job = self._job(entry, components, settings)
-            with PeakMemory() as memory:
-                delta = _build_aside(job)
-                if delta:
-                    reason = f"{reason} ({delta.count:,} keys)"
-                checked = check(job)
+            delta = _build_aside(job)
+            if delta:
+                reason = f"{reason} ({delta.count:,} keys)"
+            checked = check(job)
             seconds = time.monotonic() - began
             record = StageRecord(
-                node.name, "built", reason, checked.row_count, seconds, memory.peak_mb, "", job.fingerprint, components
+                node.name, "built", reason, checked.row_count, seconds, 0.0, "", job.fingerprint, components
             )
-            done = publish(job, checked, self.run_result.invocation_id, record)
+            done = publish(job, checked, self.run_result.invocation_id, record, memory)
         self.state[node.name] = done
         bad = job.context.bad_row_count
         return StageResult(
