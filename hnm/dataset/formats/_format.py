@@ -57,7 +57,7 @@ class Format:
     def check(self, options: Options) -> None:
         """Raises QueryError for an option that the format has no use for."""
         if options.negatives is not None and not self.takes_negatives:
-            raise QueryError("this format has a row per triplet: there is no number of negatives to choose")
+            raise QueryError("this format does not gather negatives: there is no number of negatives to choose")
 
 
 IDS_FOLDER = "ids"
