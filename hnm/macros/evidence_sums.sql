@@ -4,7 +4,8 @@
      'certain': 1 everywhere.
      'given': (1 / position) ** click_eta, the curve of Joachims, Swaminathan and Schnabel, "Unbiased Learning-to-Rank
        with Biased Feedback", WSDM 2017.
-     'estimated': click_propensities; a position that it does not have is an error.
+     'estimated': click_propensities. A position that it does not have (it may be new in the later period) takes the
+       next one above, which people look at no less: so its clicks prove rather less. One above all is an error.
    sums: more columns by name, as aggregates; they may use `examination`, and with 'estimated' the other columns of
      click_propensities too. #}
 {% macro evidence_sums(counts, examination, sums={}) -%}
@@ -34,9 +35,9 @@ from (
         {%- else %}
         click_if_relevant,
         click_if_irrelevant,
-        coalesce(examination, error('click_propensities has no position ' || position)) as examination,
+        coalesce(examination, error('click_propensities has no position at or above ' || position)) as examination,
     from {{ counts }} as counts
-    left join {{ ref('click_propensities') }} as propensities using (position)
+    asof left join {{ ref('click_propensities') }} as propensities using (position)
         {%- endif %}
 )
 group by query_id, doc_id

@@ -247,9 +247,11 @@ def test_logs_with_little_in_them(model: str) -> None:
 
 
 @pytest.mark.parametrize("model", ["pbm_em", "trust_bias"])
-def test_a_position_without_propensity_is_an_error(model: str) -> None:
-    with pytest.raises(Exception, match="click_propensities has no position 12"):
-        build([("s", "q", "d", 12, True)], model)
+def test_a_position_without_propensity_takes_the_next_one_above(model: str) -> None:
+    deep, deepest_known = (build([("s", "q", "d", k, True), ("t", "q", "d", k, False)], model) for k in (12, 8))
+    assert deep == deepest_known
+    with pytest.raises(Exception, match="click_propensities has no position at or above 0"):
+        build([("s", "q", "d", 0, True)], model)
 
 
 def test_clicks_by_position_by_hand() -> None:

@@ -12,9 +12,12 @@ from tiny_project import TinyProject
 
 PIPELINES = SQL.parent / "pipelines"
 CLICKED = (
-    "excluded_sessions", "click_counts", "click_propensities", "click_evidence", "click_preferences", "positives",
+    "excluded_sessions", "click_counts", "click_propensities", "click_evidence", "later_click_evidence",
+    "click_preferences", "judgments", "positives",
 )  # fmt: skip
 FIELDS = ("session_id", "query_id", "doc_id", "position", "clicked", "dwell_seconds", "shown_at")
+DAYS = ("2025-01-01", "2025-01-02", "2025-01-01", "", "2025-01-02")
+"""When the sessions took place, in turn; of one in five it is not known."""
 
 
 @pytest.fixture
@@ -22,7 +25,11 @@ def project(tmp_path: Path) -> TinyProject:
     """The click stages of the default pipeline over three small files."""
     project = TinyProject(tmp_path)
     project.write(
-        "project.yml", "name: clicks\nvars: {positives_from: clicks, min_lower_bound: 0.05, min_click_sessions: 1}\n"
+        "project.yml",
+        """
+        name: clicks
+        vars: {positives_from: clicks, judgments_from: clicks, min_lower_bound: 0.05, min_click_sessions: 1}
+        """,
     )
     project.write(
         "pipelines/rest.yml",
@@ -54,7 +61,8 @@ def write(project: TinyProject, log: Log) -> None:
         table = csv.writer(file)
         table.writerow(FIELDS)
         for (session, query, k), (doc, clicked) in log.items():
-            table.writerow([session, query, doc, k, clicked, 5 * k if clicked else "", f"2025-01-0{k}"])
+            day = DAYS[int(session[1:]) % len(DAYS)]
+            table.writerow([session, query, doc, k, clicked, 5 * k if clicked else "", day])
 
 
 def changed(log: Log, rng: random.Random) -> Log:
@@ -79,11 +87,13 @@ def tables(project: TinyProject) -> dict[str, list[Any]]:
 def test_brought_up_to_date_is_built_in_full(project: TinyProject) -> None:
     variables = {
         "click_model": "pbm_em",
+        "clicks_before": "2025-01-02",
         "click_preferences": True,
         "max_session_impressions": 9,
         "max_session_clicks": 4,
         "min_dwell_seconds": 6,
     }
+    shutil.copy(SQL / "judgments.sql", project.root / "sql")
     rng = random.Random(0)
     log: Log = {}
     for session in range(12):
@@ -99,10 +109,19 @@ def test_brought_up_to_date_is_built_in_full(project: TinyProject) -> None:
         log = changed(log, rng)
     assert len(excluded) > 1  # sessions came to be excluded, or ceased to be
     assert found["positives"]
+    assert found["judgments"]
     assert found["click_preferences"]
     assert set(found) == set(CLICKED)
     project.run(full_refresh=True, **variables)
     assert tables(project) == found
+
+
+def test_later_evidence_exists_when_it_judges(project: TinyProject) -> None:
+    split: dict[str, Any] = {"clicks_before": "2025-01-02"}
+    assert "later_click_evidence" in project.load(**split).manifest.nodes
+    assert "later_click_evidence" not in project.load().manifest.nodes
+    for other in ("judgments_from", "positives_from"):
+        assert "later_click_evidence" not in project.load(**split, **{other: "judgments"}).manifest.nodes
 
 
 def test_preferences_exist_when_asked_for(project: TinyProject) -> None:

@@ -89,9 +89,11 @@ LOG = (
 )
 
 
-def evidence(stages: Stages, *columns: str, **variables: Any) -> dict[str, tuple[Any, ...]]:
+def evidence(
+    stages: Stages, *columns: str, stage: str = "click_evidence", **variables: Any
+) -> dict[str, tuple[Any, ...]]:
     """By document, some columns of its evidence."""
-    rows = stages.build("click_evidence", positives_from="clicks", **variables)
+    rows = stages.build(stage, positives_from="clicks", **variables)
     return {row["doc_id"]: tuple(row[column] for column in columns) for row in rows}
 
 
@@ -147,6 +149,55 @@ def test_only_what_was_shown_before_a_day_counts(stages: Stages) -> None:
     assert evidence(stages, "impressions", clicks_before="2025-03-01") == {}
     with pytest.raises(duckdb.ConversionException):
         evidence(stages, "impressions", clicks_before="O'Clock")
+
+
+def test_what_was_shown_from_that_moment_on_is_evidence_of_its_own(stages: Stages) -> None:
+    times = ["2025-03-01 23:59", "2025-03-02 00:00", "2025-03-03", None]
+    stages.give("impressions", [(f"s{i}", "q", "a", 1, i == 2, None, at) for i, at in enumerate(times)], LOG)
+    later = {"stage": "later_click_evidence", "clicks_before": "2025-03-02"}
+    assert evidence(stages, "impressions", "clicks", **later) == {"a": (2, 1)}
+    # A list that lies on both sides: what stands above a later click was passed over only if it was shown then too.
+    stages.give(
+        "impressions",
+        [
+            ("s", "q", "a", 1, False, None, "2025-03-01"),
+            ("s", "q", "b", 2, False, None, "2025-03-02"),
+            ("s", "q", "c", 3, True, None, "2025-03-02"),
+        ],
+        LOG,
+    )
+    assert evidence(stages, "examined_not_clicked", click_eta=0, **later) == {"b": (1,), "c": (0,)}
+
+
+def test_later_clicks_judge_and_earlier_clicks_train(stages: Stages) -> None:
+    stages.give("queries", [("q1", "x", "train"), ("q2", "y", "test")])
+    stages.give(
+        "impressions",
+        [
+            (f"{query}{doc}{i}", query, doc, 1, True, None, day)
+            for query in ("q1", "q2")
+            for doc, day in (("old", "2025-03-01"), ("new", "2025-03-02"), ("timeless", None))
+            for i in range(3)
+        ],
+        LOG,
+    )
+
+    def found(**variables: Any) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+        variables = {"positives_from": "clicks", "judgments_from": "clicks", **variables}
+        for name in ("click_evidence", "later_click_evidence"):
+            stages.build(name, **variables)
+        tables = (stages.build(name, **variables) for name in ("positives", "judgments"))
+        positives, judgments = (select(rows, "query_id", "doc_id", "split") for rows in tables)
+        return positives, judgments
+
+    positives, judgments = found(clicks_before="2025-03-02")
+    assert positives == [("q1", "old", "train")]
+    assert judgments == [("q1", "new", "train"), ("q2", "new", "test")]
+    assert found(clicks_before="2025-03-02", min_click_sessions=4) == ([], [])
+    # Without a moment, the same clicks do both.
+    positives, judgments = found()
+    assert [doc for _, doc, _ in positives] == ["new", "old", "timeless"]
+    assert [doc for query, doc, _ in judgments if query == "q1"] == ["new", "old", "timeless"]
 
 
 def test_sessions_that_see_too_much_are_excluded_and_listed(stages: Stages) -> None:
