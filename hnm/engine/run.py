@@ -201,7 +201,13 @@ class _Executor:
             checked = check(job)
             seconds = time.monotonic() - began
             record = StageRecord(
-                node.name, "built", reason, checked.row_count, seconds, 0.0, "", job.fingerprint, components
+                node.name,
+                "built",
+                reason,
+                checked.row_count,
+                seconds,
+                fingerprint=job.fingerprint,
+                components=components,
             )
             done = publish(job, checked, self.run_result.invocation_id, record, memory)
         self.state[node.name] = done
