@@ -1,8 +1,9 @@
 """What a few more documents cost, against building everything before training from nothing; prints JSON.
 
-    python benchmarks/incremental.py COLLECTION [--share 0.01]
+    python benchmarks/incremental.py COLLECTION [--share 0.01] [--keep FOLDER]
 
-COLLECTION is a BEIR folder. A share of its documents is held back at first, then added. `ratio` is the time of the
+COLLECTION is a BEIR folder. A share of its documents is held back at first, then added; `--keep` leaves the project
+in FOLDER. `ratio` is the time of the
 second run over that of the first, stage by stage as well. `rows_changed` says how much of the tables themselves differs
 then: rows that are other rows have to be written by any method.
 """
@@ -13,6 +14,7 @@ import json
 import shutil
 import tempfile
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +73,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("collection", type=Path)
     parser.add_argument("--share", type=float, default=0.01)
+    parser.add_argument("--keep", type=Path)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as temporary:
-        folder, root = Path(temporary) / "collection", Path(temporary) / "project"
+    with nullcontext(options.keep) if options.keep else tempfile.TemporaryDirectory() as temporary:
+        Path(temporary).mkdir(parents=True, exist_ok=True)
+        folder, root = Path(temporary).absolute() / "collection", Path(temporary).absolute() / "project"
         documents = held_back(options.collection, folder, options.share)
         init_project(root, parse_source(f"beir:{folder}", None))
         first, by_stage = built(Project.load(root))

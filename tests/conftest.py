@@ -1,6 +1,7 @@
 """A tiny project that runs, and models small enough to train within a test."""
 
 import os
+import tempfile
 from pathlib import Path
 from shutil import copytree
 from string import ascii_lowercase, digits
@@ -9,6 +10,8 @@ import pytest
 from tiny_project import TinyProject
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does: several processes share the cores
+# Templates of thousands of projects are compiled: not into the cache of whoever runs the tests.
+os.environ["XDG_CACHE_HOME"] = str(Path(tempfile.gettempdir()) / "hnm-tests-cache")
 
 
 @pytest.fixture

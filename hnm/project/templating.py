@@ -18,6 +18,7 @@ from jinja2 import nodes
 from jinja2.sandbox import SandboxedEnvironment
 
 from hnm.errors import HnmError, Location, ProjectError, TemplateError, nearest
+from hnm.project.template_cache import compiled
 from hnm.sqltext import quote
 
 _MISSING = object()
@@ -222,7 +223,7 @@ def read_sql(path: Path) -> str:
 
 def _compile(environment: SandboxedEnvironment, text: str, path: Path) -> jinja2.Template:
     """A template whose frames carry the file's name, so that errors can name the line."""
-    code = environment.compile(text, name=path.name, filename=str(path))
+    code = compiled(environment, text, path)
     return environment.template_class.from_code(environment, code, environment.make_globals(None))
 
 

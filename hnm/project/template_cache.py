@@ -1,0 +1,47 @@
+"""Compiled templates, kept between invocations: compiling takes longer than all else that a plan does.
+
+They are code, so they stand in the user's own cache folder (`$XDG_CACHE_HOME/hnm`, else `~/.cache/hnm`), never in a
+project that somebody else may have packed.
+"""
+
+import os
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from types import CodeType
+
+import jinja2
+from jinja2.bccache import FileSystemBytecodeCache
+
+
+def compiled(environment: jinja2.Environment, text: str, path: Path) -> CodeType:
+    """The code of the template `text` that stands in `path`. Raises jinja2.TemplateSyntaxError."""
+    kept = _kept()
+    if kept is None:
+        return environment.compile(text, name=path.name, filename=str(path))
+    # One file for each text, as a YAML file holds several.
+    bucket = kept.get_bucket(environment, kept.get_source_checksum(text), str(path), text)
+    if bucket.code is None:
+        bucket.code = environment.compile(text, name=path.name, filename=str(path))
+        with suppress(OSError):  # a full disk only costs time
+            kept.set_bucket(bucket)
+    return bucket.code
+
+
+class _Cache(FileSystemBytecodeCache):
+    def load_bytecode(self, bucket: "jinja2.bccache.Bucket") -> None:
+        """As if there were none when the file is damaged: it is written anew then."""
+        with suppress(Exception):
+            super().load_bytecode(bucket)
+
+
+@cache
+def _kept() -> _Cache | None:
+    """None where nothing can be kept, as in a home that is read-only."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    folder = (Path(base) if base else Path("~/.cache").expanduser()) / "hnm" / "templates"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except (OSError, RuntimeError):
+        return None
+    return _Cache(str(folder), f"%s.jinja-{jinja2.__version__}")
