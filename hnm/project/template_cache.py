@@ -6,37 +6,38 @@ project that somebody else may have packed.
 
 import os
 from contextlib import suppress
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from types import CodeType
 
 import jinja2
-from jinja2.bccache import FileSystemBytecodeCache
+from jinja2.bccache import Bucket, FileSystemBytecodeCache
 
 
 def compiled(environment: jinja2.Environment, text: str, path: Path) -> CodeType:
     """The code of the template `text` that stands in `path`. Raises jinja2.TemplateSyntaxError."""
-    kept = _kept()
-    if kept is None:
-        return environment.compile(text, name=path.name, filename=str(path))
+    cache = _cache()
     # One file for each text, as a YAML file holds several.
-    bucket = kept.get_bucket(environment, kept.get_source_checksum(text), str(path), text)
-    if bucket.code is None:
-        bucket.code = environment.compile(text, name=path.name, filename=str(path))
+    bucket = cache.get_bucket(environment, cache.get_source_checksum(text), str(path), text) if cache else None
+    if bucket and bucket.code:
+        return bucket.code
+    code = environment.compile(text, name=path.name, filename=str(path))
+    if cache and bucket:
+        bucket.code = code
         with suppress(OSError):  # a full disk only costs time
-            kept.set_bucket(bucket)
-    return bucket.code
+            cache.set_bucket(bucket)
+    return code
 
 
 class _Cache(FileSystemBytecodeCache):
-    def load_bytecode(self, bucket: "jinja2.bccache.Bucket") -> None:
+    def load_bytecode(self, bucket: Bucket) -> None:
         """As if there were none when the file is damaged: it is written anew then."""
         with suppress(Exception):
             super().load_bytecode(bucket)
 
 
-@cache
-def _kept() -> _Cache | None:
+@lru_cache
+def _cache() -> _Cache | None:
     """None where nothing can be kept, as in a home that is read-only."""
     base = os.environ.get("XDG_CACHE_HOME")
     folder = (Path(base) if base else Path("~/.cache").expanduser()) / "hnm" / "templates"

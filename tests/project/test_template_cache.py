@@ -12,8 +12,7 @@ from hnm.project import template_cache
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    template_cache._kept.cache_clear()
-    monkeypatch.setattr(template_cache, "_kept", template_cache._kept.__wrapped__)
+    monkeypatch.setattr(template_cache, "_cache", template_cache._cache.__wrapped__)
     return tmp_path / "cache" / "hnm" / "templates"
 
 
