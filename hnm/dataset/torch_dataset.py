@@ -16,7 +16,9 @@ from hnm.errors import HnmError
 
 CHUNK_ROWS = 65_536
 BATCH_BYTES = 128 * 2**20
-"""Twice as much as elsewhere: in a shuffled order, what shares a page of the file is seldom read at once."""
+"""Twice as much as elsewhere: in a shuffled order, what shares a page of the file is seldom read at once. Workers share
+it, so that more of them do not take more memory."""
+LEAST_BATCH_BYTES = 32 * 2**20
 OBJECTS_AT_ONCE = 1_024
 
 
@@ -28,8 +30,8 @@ class TorchDataset(IterableDataset[dict[str, Any]]):
     every time for their number.
 
     Memory: 8 bytes per row for all processes together, and in each 16 more with `shuffle`, and two batches of about
-    128 MB. Each worker opens the Lance table for itself, so they must be spawned: Lance's threads do not survive a
-    fork. `loader` sees to that; a forked worker raises HnmError.
+    128 MB, divided by the number of workers down to 32 MB. Each worker opens the Lance table for itself, so they must
+    be spawned: Lance's threads do not survive a fork. `loader` sees to that; a forked worker raises HnmError.
     """
 
     def __init__(
@@ -68,12 +70,14 @@ class TorchDataset(IterableDataset[dict[str, Any]]):
         order = self._order()
         size = max(1, min(self.chunk_rows, -(-len(order) // count)))
         chunks = (order[start : start + size] for start in range(number * size, len(order), count * size))
-        for batch, places in ahead(self._batches(chunks)):
+        for batch, places in ahead(self._batches(chunks, max(BATCH_BYTES // count, LEAST_BATCH_BYTES))):
             for part in _parts(batch, places):
                 yield from part.to_pylist()
 
-    def _batches(self, chunks: Iterable[Positions]) -> Iterator[tuple[pa.RecordBatch, Positions | None]]:
-        rows = Rows(self.version.open(), self.version.stage, BATCH_BYTES)
+    def _batches(
+        self, chunks: Iterable[Positions], batch_bytes: int
+    ) -> Iterator[tuple[pa.RecordBatch, Positions | None]]:
+        rows = Rows(self.version.open(), self.version.stage, batch_bytes)
         for chunk in chunks:
             for part in rows.slices(np.ones(len(chunk), np.int64)):
                 yield rows.take_unordered(chunk[part], self.columns)

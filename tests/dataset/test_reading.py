@@ -84,6 +84,19 @@ def test_batches_follow_the_width_of_rows(tmp_path, monkeypatch):
     assert max(sizes[1:]) <= 30  # after the first one, whose width nobody knew
 
 
+def test_a_narrow_column_does_not_make_batches_of_wide_ones_large(tmp_path):
+    import numpy as np
+
+    wide = [triplet(f"q{i:04}", "p", "n", negative="x" * 30_000) for i in range(400)]
+    rows = Rows(version_of(tmp_path, wide).open(), "triplets", 300_000)
+    sizes = []
+    for part in rows.slices(np.ones(400, np.int64)):
+        places = np.arange(part.start, part.stop, dtype=np.int64)
+        sizes.append(rows.take(places, ["negative"]).num_rows)
+        assert rows.take(places, ["query_id"]).num_rows == sizes[-1]
+    assert max(sizes[1:]) <= 10  # after the first one, whose width nobody knew
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(0, 7), max_size=20))
 def test_rows_at_positions_come_in_the_order_asked_for(tmp_path_factory, wanted):
