@@ -17,8 +17,11 @@ BATCH_ROWS = 65_536
 
 @dataclass(frozen=True)
 class Origin:
-    """`version`: an input's data version. `tables`: the data versions of the tables that it was made from, by name."""
+    """`name`: the node that an input is, or the version of it, such as `triplets@v1`. `version`: its data version.
+    `tables`: the data versions of the tables that it was made from, by name.
+    """
 
+    name: str | None = None
     version: str | None = None
     tables: Mapping[str, str] = field(default_factory=dict)
 

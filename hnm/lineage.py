@@ -18,6 +18,7 @@ from hnm.engine.run import Invocation, Listener, StageResult
 from hnm.errors import ProjectError
 from hnm.masking import masked
 from hnm.project.manifest import Manifest, SqlText
+from hnm.project.references import stage_of
 from hnm.warehouse.state import Materialization, now
 from hnm.warehouse.warehouse import Warehouse
 
@@ -131,10 +132,11 @@ class Teller:
         from openlineage.client.event_v2 import InputDataset
 
         node, root = self.manifest.nodes[name], self.manifest.root
+        state = {**self.state, **self.entries[name][0].pinned}
         read = [
-            InputDataset(self._namespace, self._table(parent), facets=_facets(self.state[parent]))
-            for parent in node.depends_on
-            if parent in self.state
+            InputDataset(self._namespace, self._table(stage_of(reference)), facets=_facets(state[reference]))
+            for reference in node.reads
+            if reference in state
         ]
         files = self.entries[name][0].facts.get(FACT, {})
         return read + [InputDataset("file", str((root / file).resolve())) for file in files]
@@ -193,10 +195,8 @@ def _facets(done: Materialization) -> dict[str, Any]:
     from openlineage.client.facet_v2 import dataset_version_dataset, schema_dataset
 
     columns = [schema_dataset.SchemaDatasetFacetFields(name, kind) for name, kind in done.columns.items()]
-    return {
-        "schema": schema_dataset.SchemaDatasetFacet(columns),
-        "version": dataset_version_dataset.DatasetVersionDatasetFacet(done.data_version),
-    }
+    schema = {"schema": schema_dataset.SchemaDatasetFacet(columns)} if columns else {}  # none of a pinned version
+    return {**schema, "version": dataset_version_dataset.DatasetVersionDatasetFacet(done.data_version)}
 
 
 def _transport(manifest: Manifest) -> "Transport":

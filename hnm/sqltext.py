@@ -36,3 +36,9 @@ def without_comments(sql: str) -> str:
     Two texts with the same result mean the same, so comments and layout never make a stage stale.
     """
     return _TOKEN.sub(lambda match: match["kept"] or " ", sql).strip()
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Schema and table of what is read. Only a source has a schema: the dot of `triplets@v1.0` is part of a tag."""
+    schema, _, table = ("", "", name) if "@" in name else name.rpartition(".")
+    return schema, table

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hnm.built_tables import reading
+from hnm.engine.fingerprint import input_versions
 from hnm.errors import SelectorError, nearest
 from hnm.project.manifest import Call, Manifest, Node
 from hnm.transforms.interpolate import RERANKED, InterpolateParams
@@ -27,7 +28,8 @@ CHOSEN_BY = ("nDCG@10", "RR@10")
 class TrainedModel:
     """One stage that trains a reranker, as it is built.
 
-    `version`: of the weights; `dataset_version`: of what it was trained on, by stage. `experiment`: whose cell it is.
+    `version`: of the weights; `dataset_version`: of what it was trained on, by stage, or as `triplets@v1` where the
+    stage named a version. `experiment`: whose cell it is.
     `measures`: of its lists in `evaluations`, by measure, where this very version is there; higher is better.
     """
 
@@ -161,8 +163,9 @@ def _trained(node: Node, stages: list[RerankStage]) -> Reranker:
 
 
 def _described(project: "Project", done: Materialization, measures: Mapping[str, float]) -> TrainedModel:
-    mark = "input "
-    inputs = {name.removeprefix(mark): value for name, value in done.components.items() if name.startswith(mark)}
+    named = done.facts.get("dataset", {})
+    called = {named["data_version"]: named["name"]} if named else {}
+    inputs = {called.get(value, name): value for name, value in input_versions(done.components).items()}
     folder = project.warehouse.model_path(done)
     experiments = project.manifest.experiments.values()
     own = next((one.name for one in experiments if any(cell.stage == done.stage for cell in one.cells)), None)

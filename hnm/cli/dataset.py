@@ -290,7 +290,7 @@ def rm(version: VersionArgument, project: ProjectOption = Path(), target: Target
     from hnm.dataset.remove import remove
 
     loaded, found = loaded_version(project, target, version)
-    remove(loaded.warehouse, found)
+    remove(loaded.warehouse, found, loaded.manifest.nodes.values())
     _say(f"removed {found.name}, {found.row_count:,} rows")
 
 

@@ -46,6 +46,7 @@ def ls(
                 "materialized": node.materialized,
                 "description": node.config.description,
                 "depends_on": list(node.depends_on),
+                "pinned": list(node.pinned),
                 "tags": list(node.config.tags),
             }
             for node in nodes

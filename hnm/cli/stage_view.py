@@ -6,6 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hnm.cli.console import stderr
+from hnm.project.references import stage_of
 
 if TYPE_CHECKING:
     from hnm.api import Project
@@ -22,9 +23,9 @@ def print_stage(node: "Node", done: "Materialization | None", project: "Project"
         "stage": node.name,
         "description": node.config.description,
         "kind": f"{node.kind}, {node.materialized}",
-        "reads": ", ".join(node.depends_on),
+        "reads": ", ".join(node.reads),
         "read by": ", ".join(
-            name for name in project.graph.order if node.name in project.manifest.nodes[name].depends_on
+            name for name in project.graph.order if node.name in map(stage_of, project.manifest.nodes[name].reads)
         ),
     }
     if done is None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hnm.engine.fingerprint import input_versions
+from hnm.project.references import stage_of
 from hnm.warehouse.state import Materialization
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def _ancestor(
 ) -> Ancestor:
     if done and done.data_version == version:
         return Ancestor(name, version, done.fingerprint, done.components, done.row_count, done.built_at)
-    return past_build(connection, name, version) or Ancestor(name, version, None, {}, None, None)
+    return past_build(connection, stage_of(name), version) or Ancestor(name, version, None, {}, None, None)
 
 
 def past_build(connection: "duckdb.DuckDBPyConnection", stage: str, data_version: str) -> Ancestor | None:

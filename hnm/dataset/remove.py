@@ -1,18 +1,25 @@
 """Remove one version that nothing needs; `hnm gc` removes all of them."""
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 from hnm.dataset.find import DatasetVersion, find, versions_of
+from hnm.dataset.pinned import pinned_and_known
 from hnm.engine.garbage import needed_versions
 from hnm.errors import WarehouseError
 from hnm.warehouse.lance_versions import only_version, remove_old_versions
 from hnm.warehouse.lock import run_lock
 from hnm.warehouse.warehouse import Warehouse
 
+if TYPE_CHECKING:
+    from hnm.project.manifest import Node
 
-def remove(warehouse: Warehouse, version: DatasetVersion) -> None:
-    """Remove the rows of a version; the record of it stays.
 
-    Raises WarehouseError when it is current or tagged, or when what is built or a model that stays came from it;
-    LockedError during a run.
+def remove(warehouse: Warehouse, version: DatasetVersion, nodes: Iterable["Node"] = ()) -> None:
+    """Remove the rows of a version; the record of it stays. `nodes`: of the project, which may be pinned to it.
+
+    Raises WarehouseError when it is current or tagged, when a node is pinned to it, or when what is built or a model
+    that stays came from it; LockedError during a run.
     """
     with run_lock(warehouse.folder, "hnm dataset rm"):
         found = find(warehouse, version.stage, str(version.lance_version))
@@ -30,5 +37,9 @@ def remove(warehouse: Warehouse, version: DatasetVersion) -> None:
                 why="what is built, or a model, was made from it",
                 hint="`hnm gc` removes it when nothing needs it any more",
             )
+        for reference, done in pinned_and_known(nodes, warehouse).items():
+            if (done.stage, done.lance_version) == (found.stage, found.lance_version):
+                what = f"{found.name} is an input of a stage, as {reference}"
+                raise WarehouseError(what, hint=f"`hnm ls --json` lists what is pinned to {reference}")
         current = next((entry for entry in versions_of(warehouse, version.stage) if entry.current), None)
         remove_old_versions(only_version(found.folder, found.lance_version, current.lance_version if current else None))

@@ -127,6 +127,9 @@ def _differences(
             yield stage, ("what it was built from is not known",)
         elif stage not in project.manifest.nodes:
             yield stage, ("is no longer in the project",)
+        elif project.manifest.nodes[stage].pinned:
+            pinned = ", ".join(project.manifest.nodes[stage].pinned)
+            yield stage, (f"reads {pinned}: a version that is kept, and not built again",)
         else:
             changes = differences(without_inputs(components), survey.components(stage))
             if changes:

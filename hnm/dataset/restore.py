@@ -5,12 +5,11 @@ honestly what differs from the code, configuration and inputs of today, and the 
 it from those. What is built *from* the stage is stale now, as after any change of its content.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hnm.context import Settings
-from hnm.dataset.ancestry import past_build
 from hnm.dataset.find import DatasetVersion, find
-from hnm.dataset.record import read_record
+from hnm.dataset.past_state import past_state
 from hnm.dataset.scratch import reading
 from hnm.dataset.verify import verify
 from hnm.engine.changes import REMEMBERED
@@ -79,29 +78,12 @@ def _materialization(
     warehouse: Warehouse, version: DatasetVersion, settings: Settings, invocation_id: str
 ) -> Materialization:
     """The state that the version was, once more. Its `built_at` says when it was built, not when it came back."""
-    record = read_record(warehouse, version)
-    with warehouse.database.reading() as connection:
-        past = None if record else past_build(connection, version.stage, version.data_version)
-    components = record.components if record else past.components if past else None
-    fingerprint = record.fingerprint if record else past.fingerprint if past else None
-    if components is None or fingerprint is None:
+    past = past_state(warehouse, version)
+    if not past.components:
         raise WarehouseError(
             f"nothing is known of how {version.name} was built, so it cannot be restored",
             hint=f"its rows can be read: `hnm query 'select * from \"{version.stage}@{version.lance_version}\"'`",
         )
     with reading({"stored": version}, settings) as connection:
         columns = table_columns(connection, "stored")
-    return Materialization(
-        stage=version.stage,
-        invocation_id=invocation_id,
-        fingerprint=fingerprint,
-        components=components,
-        data_version=version.data_version,
-        materialized="lance",
-        location=version.folder.relative_to(warehouse.folder).as_posix(),
-        lance_version=version.lance_version,
-        row_count=version.row_count,
-        columns=columns,
-        facts=record.facts if record else {},
-        built_at=version.built_at,
-    )
+    return replace(past, invocation_id=invocation_id, columns=columns)

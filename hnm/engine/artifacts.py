@@ -15,7 +15,8 @@ from typing import Any
 from hnm.engine.run import RunResult, StageResult
 from hnm.masking import masked
 from hnm.project.manifest import Manifest, Node, SqlText
-from hnm.sqltext import quote
+from hnm.project.references import is_pinned, stage_of
+from hnm.sqltext import quote, split_name
 from hnm.warehouse.state import now
 from hnm.warehouse.warehouse import qualified
 
@@ -115,13 +116,18 @@ def _model(manifest: Manifest, node: Node, parents: Iterable[str]) -> dict[str, 
             for column in node.config.columns
         },
         "depends_on": {"macros": [], "nodes": list(parents)},
-        "refs": [{"name": name} for name in node.depends_on if "." not in name],
+        "refs": [_ref(name) for name in node.reads if not split_name(name)[0]],
         "sources": [name.split(".") for name in node.depends_on if "." in name],
         "language": "sql" if sql else "python",
         "raw_code": code,
         "compiled": sql is not None,
         "compiled_code": masked(sql.compiled, node.env_read.values()) if sql else None,
     }
+
+
+def _ref(reference: str) -> dict[str, str]:
+    version = {"version": reference.partition("@")[2]} if is_pinned(reference) else {}
+    return {"name": stage_of(reference), **version}
 
 
 def _source(manifest: Manifest, node: Node) -> dict[str, Any]:

@@ -96,10 +96,10 @@ def _inputs(job: Job, call: Call, delta: Delta | None) -> Iterator[Inputs]:
 
 
 def _origin(job: Job, source: str) -> Origin:
-    """The data version of an input, and those of the tables that it was made from."""
+    """What an input is called, its data version, and those of the tables that it was made from."""
     above = input_versions(job.state[source].components)
     models = {name for name in above if name in job.state and job.state[name].materialized == "model"}
-    return Origin(job.state[source].data_version, {name: above[name] for name in above if name not in models})
+    return Origin(source, job.state[source].data_version, {name: above[name] for name in above if name not in models})
 
 
 def _changes(connection: "duckdb.DuckDBPyConnection", job: Job, call: Call) -> list[str]:

@@ -9,7 +9,7 @@ from hnm.engine.job import Job
 from hnm.engine.scratch import scratch, table_of, warehouse_attached
 from hnm.errors import Location, StageError
 from hnm.project.manifest import SqlText
-from hnm.sqltext import quote
+from hnm.sqltext import quote, split_name
 from hnm.warehouse.warehouse import qualified
 
 if TYPE_CHECKING:
@@ -40,13 +40,13 @@ def build_sql(job: Job, sql: SqlText, delta: Delta | None) -> None:
 
 def show_inputs(connection: "duckdb.DuckDBPyConnection", job: Job, delta: Delta | None = None) -> None:
     """Make the node's inputs visible under the names that ref() and source() give."""
-    for name in job.node.depends_on:
+    for name in job.node.reads:
         show(connection, name, table_of(job, name) + (delta.restriction(name) if delta else ""))
 
 
 def show(connection: "duckdb.DuckDBPyConnection", name: str, rows: str) -> None:
     """Make `rows` (what follows FROM) visible under the name that ref() or source() gives to the node `name`."""
-    schema = name.rpartition(".")[0]
+    schema, _ = split_name(name)
     if schema:
         connection.execute(f"create schema if not exists {quote(schema)}")
         connection.execute(f"create view {qualified(name)} as select * from {rows}")

@@ -12,6 +12,7 @@ from hnm.engine.job import Job
 from hnm.engine.scratch import scratch, table_of, warehouse_attached
 from hnm.project.config import KeysBySql
 from hnm.project.manifest import Call, Node
+from hnm.project.references import stage_of
 from hnm.sqltext import quote
 from hnm.warehouse.digest import row_content, table_columns
 
@@ -23,7 +24,7 @@ REMEMBERED = "_hnm_inputs"
 
 @dataclass(frozen=True)
 class Tracked:
-    """An input that is remembered: the node it reads, and the columns under which its rows are.
+    """An input that is remembered: the node (or version of one) it reads, and the columns under which its rows are.
 
     `sql`: the query that finds the keys of the stage's own output that a change touches. `restricts`: the columns are
     that key, so that only rows of touched keys need be read.
@@ -58,7 +59,7 @@ def _declared(job: Job) -> Iterator[Tracked]:
         if node is None:  # read only under other vars
             continue
         if isinstance(how, KeysBySql):
-            yield Tracked(name, node, job.unique_keys[node], sql=how.sql)
+            yield Tracked(name, node, job.unique_keys[stage_of(node)], sql=how.sql)
         else:
             yield Tracked(name, node, (how,) if isinstance(how, str) else how, restricts=True)
 
@@ -66,14 +67,15 @@ def _declared(job: Job) -> Iterator[Tracked]:
 def _asked_for(job: Job) -> Iterator[Tracked]:
     for name in job.node.work.transform.changes if isinstance(job.node.work, Call) else ():
         node = job.inputs.get(name)
-        if node and job.unique_keys[node]:
-            yield Tracked(name, node, job.unique_keys[node])
+        key = job.unique_keys[stage_of(node)] if node else ()
+        if node and key:
+            yield Tracked(name, node, key)
 
 
 def untracked_change(job: Job, tracked: tuple[Tracked, ...]) -> bool:
     """Did an input change since the last output that is not among those `tracked`?"""
     before = job.previous.components if job.previous else {}
-    return bool(set(changed_inputs(before, job.components)) - {entry.node for entry in tracked})
+    return bool(set(changed_inputs(before, job.components)) - {job.node.reads[entry.node] for entry in tracked})
 
 
 def digest_inputs(job: Job) -> None:
@@ -88,7 +90,7 @@ def digest_inputs(job: Job) -> None:
     changed = changed_inputs(before, job.components)
     with scratch(job.consumed, job.settings) as connection, warehouse_attached(connection, job):
         for entry in tracked:
-            known = entry.node not in changed and is_remembered(connection, job, entry)
+            known = job.node.reads[entry.node] not in changed and is_remembered(connection, job, entry)
             digests = f"from {_remembered(job, entry)}" if known else _digests(connection, job, entry)
             connection.execute(f"create table build.{snapshot(job, entry)} as {digests}")
 

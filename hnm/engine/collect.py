@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from hnm.dataset.pinned import pinned_and_known
 from hnm.engine.changes import tracked_names
 from hnm.engine.fingerprint import fingerprint
 from hnm.engine.garbage import Declared, Garbage, find_garbage, find_removed_stages
@@ -49,6 +50,7 @@ def declared(surveys: Sequence[Survey]) -> Declared:
     return Declared(
         stages=frozenset(node.name for node in nodes),
         remembered=frozenset(f"{node.name} {given}" for node in nodes for given in tracked_names(node)),
+        pinned=tuple(pinned_and_known(nodes, surveys[0].warehouse).values()),
         fingerprints=lambda stage: {value for survey in surveys for value in _fingerprints(survey, stage)},
     )
 
@@ -56,9 +58,12 @@ def declared(surveys: Sequence[Survey]) -> Declared:
 def _fingerprints(survey: Survey, stage: str) -> list[str]:
     """The fingerprint under which the stage would be built from the present inputs, if it can be."""
     node = survey.manifest.nodes.get(stage)
-    if node is None or any(name not in survey.state for name in node.depends_on):
+    if node is None:
         return []
-    return [fingerprint(complete(node, survey.components(stage), survey.state))]
+    state = survey.state | pinned_and_known([node], survey.warehouse)
+    if any(reference not in state for reference in node.reads):
+        return []
+    return [fingerprint(complete(node, survey.components(stage), state))]
 
 
 def _refuse_nested(surveys: Sequence[Survey]) -> None:

@@ -17,7 +17,7 @@ from hnm.engine.job import Job
 from hnm.engine.scratch import scratch, table_of, warehouse_attached
 from hnm.errors import StageError
 from hnm.project.config import IncrementalConfig
-from hnm.sqltext import quote
+from hnm.sqltext import quote, split_name
 from hnm.warehouse.digest import count_rows, table_columns
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def _union(queries: list[str]) -> str:
 
 
 def _view(name: str) -> str:
-    schema, _, table = name.rpartition(".")
+    schema, table = split_name(name)
     return f"{quote(schema)}.{quote(table)}" if schema else quote(table)
 
 

@@ -65,10 +65,15 @@ def _diff_entry(entry: Entry, stale: set[str], state: Mapping[str, Materializati
         words = Change("stage", None, None, entry.reason)
         return StageDiff(node.name, "blocked" if entry.status == "blocked" else "new", (words,))
     waiting = [name for name in node.depends_on if name in stale]
-    settled = {name: state[name].data_version for name in node.depends_on if name in state and name not in waiting}
+    built = {**state, **entry.pinned}
+    settled = {
+        name: built[reference].data_version
+        for reference, name in node.reads.items()
+        if reference in built and reference not in waiting
+    }
     known = {name: value for name, value in old.components.items() if not _waits(name, waiting)}
     changes = [
-        *_changes(known, entry.components | input_components(settled), versions),
+        *_changes(known, entry.components | input_components(settled), versions, node.reads),
         *(_pending(name, old.components.get(f"input {name}"), state.get(name)) for name in waiting),
     ]
     if entry.full_refresh:
@@ -81,10 +86,12 @@ def _diff_entry(entry: Entry, stale: set[str], state: Mapping[str, Materializati
     return StageDiff(node.name, status, tuple(changes), old.row_count, None, _diff_sql(entry, old))
 
 
-def _changes(old: Mapping[str, str], new: Mapping[str, str], versions: Versions) -> tuple[Change, ...]:
+def _changes(
+    old: Mapping[str, str], new: Mapping[str, str], versions: Versions, reads: Mapping[str, str] | None = None
+) -> tuple[Change, ...]:
     names = sorted({*old, *new}, key=lambda name: (is_input(name), name))
     return tuple(
-        Change(name, old.get(name), new.get(name), differences(_only(old, name), _only(new, name), versions)[0])
+        Change(name, old.get(name), new.get(name), differences(_only(old, name), _only(new, name), versions, reads)[0])
         for name in names
         if old.get(name) != new.get(name)
     )

@@ -42,6 +42,7 @@ def own_components(node: Node, manifest: Manifest) -> Components:
         components["unique_key"] = ", ".join(node.config.key)
     if isinstance(node.work, Call):
         components |= _call_components(node.work, manifest.root)
+        components |= {f"as {name}": node.reads[read] for name, read in node.work.inputs.items()}
     else:
         components["sql"] = digest(without_comments(node.work.template))
     for name in node.macros:
@@ -58,12 +59,12 @@ def own_components(node: Node, manifest: Manifest) -> Components:
 
 
 def input_components(versions: Mapping[str, str]) -> Components:
-    """Components for the data versions of inputs, by node name."""
+    """Components for the data versions of inputs, by the names that a node's `reads` gives them."""
     return {f"{_INPUT}{name}": data_version for name, data_version in versions.items()}
 
 
 def input_versions(components: Mapping[str, str]) -> dict[str, str]:
-    """Data versions of inputs by node name: what `input_components` was given."""
+    """Data versions of inputs by name: what `input_components` was given."""
     return {name.removeprefix(_INPUT): value for name, value in components.items() if is_input(name)}
 
 
@@ -75,21 +76,27 @@ def without_inputs(components: Mapping[str, str]) -> Components:
     return {name: value for name, value in components.items() if not is_input(name)}
 
 
-def differences(old: Mapping[str, str], new: Mapping[str, str], versions: Versions | None = None) -> list[str]:
+def differences(
+    old: Mapping[str, str],
+    new: Mapping[str, str],
+    versions: Versions | None = None,
+    reads: Mapping[str, str] | None = None,
+) -> list[str]:
     """In words, what changed from the last build to now; causes of the stage's own come before its inputs'.
 
-    `versions`: what is known of the data versions of inputs.
+    `versions`: what is known of the data versions of inputs. `reads`: of the node, for words that name a version.
     """
+    called = {f"{_INPUT}{name}": f"{_INPUT}{reference}" for reference, name in (reads or {}).items()}
     names = sorted({*old, *new}, key=lambda name: (name.startswith(_INPUT), name))
     return [
-        _difference(name, old.get(name), new.get(name), versions or Versions())
+        _difference(name, old.get(name), new.get(name), versions or Versions(), called.get(name))
         for name in names
         if old.get(name) != new.get(name)
     ]
 
 
-def _difference(name: str, old: str | None, new: str | None, versions: Versions) -> str:
-    label = _CODE_NAMES.get(name, name)
+def _difference(name: str, old: str | None, new: str | None, versions: Versions, called: str | None) -> str:
+    label = called or _CODE_NAMES.get(name, name)
     if old is None:
         return f"{label} is new"
     if new is None:
@@ -108,7 +115,6 @@ def _call_components(call: Call, root: Path) -> Components:
     values = params.model_dump(mode="json")
     components |= {f"params.{name}": _canonical(value) for name, value in values.items()}
     components |= {f"package {name}": package_version(name) for name in transform.packages}
-    components |= {f"as {name}": node for name, node in call.inputs.items()}
     if transform.identity:
         components |= {f"identity {name}": value for name, value in transform.identity(params).items()}
     return components
@@ -128,6 +134,6 @@ def package_version(name: str) -> str:
 
 
 def changed_inputs(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
-    """Names of the nodes whose data version differs between two builds of a stage."""
+    """Names of the inputs whose data version differs between two builds of a stage."""
     names = {name for name in (*old, *new) if name.startswith(_INPUT)}
     return sorted(name.removeprefix(_INPUT) for name in names if old.get(name) != new.get(name))

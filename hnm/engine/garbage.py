@@ -1,7 +1,7 @@
 """What the current state no longer names: old Lance versions and models, orphaned folders and tables, removed stages.
 
 Nothing is garbage that a row of `_hnm.materializations` names, that one of them or a model that stays was built from,
-that carries a tag, or that belongs to the newest published versions of its stage.
+that a stage is pinned to, that carries a tag, or that belongs to the newest published versions of its stage.
 """
 
 import json
@@ -33,12 +33,13 @@ Fingerprints = Callable[[str], set[str]]
 class Declared:
     """What all targets that share a warehouse declare.
 
-    `remembered`: tables of consumed inputs that incremental stages still use. `fingerprints`: under which a stage would
-    be built now, so that interrupted work goes on.
+    `remembered`: tables of consumed inputs that incremental stages still use. `pinned`: versions that inputs name.
+    `fingerprints`: under which a stage would be built now, so that interrupted work goes on.
     """
 
     stages: frozenset[str]
     remembered: frozenset[str]
+    pinned: tuple[Materialization, ...]
     fingerprints: Fingerprints
 
 
@@ -57,7 +58,7 @@ class Garbage:
 class _Needed:
     """By location in the warehouse, the versions that must stay; 0 stands for a whole folder."""
 
-    versions: Mapping[str, set[int]]
+    versions: dict[str, set[int]]
     named: Mapping[str, int]
 
 
@@ -68,6 +69,8 @@ def find_garbage(warehouse: Warehouse, declared: Declared, keep: int = 1) -> lis
     with warehouse.database.reading() as connection:
         state = read_materializations(connection)
         needed = _needed(connection, state, keep)
+        for done in declared.pinned:
+            needed.versions.setdefault(str(done.location), set()).add(int(done.lance_version or 0))
         tables = list(_orphan_tables(connection, state, declared))
     dropped = [_table(warehouse, stage, name) for stage, name in tables]
     return [*_files(warehouse, needed), *_work(warehouse, declared), *dropped]

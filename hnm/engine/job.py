@@ -14,7 +14,8 @@ from hnm.warehouse.warehouse import Warehouse
 
 @dataclass(frozen=True)
 class Job:
-    """`components`: all that the node depends on, inputs included. `state`: what its inputs are built as.
+    """`components`: all that the node depends on, inputs included. `state`: what its inputs are built as, versions to
+    which it is pinned included.
 
     `compiled`: the file in which people can read the compiled SQL. `unique_keys`: of every node of the project.
     """
@@ -48,7 +49,7 @@ class Job:
         """The names under which the node knows its inputs, to the nodes they are."""
         if isinstance(self.node.work, Call):
             return self.node.work.inputs
-        return {name: name for name in self.node.depends_on}
+        return {name: name for name in self.node.reads}
 
     @property
     def aside(self) -> Path:

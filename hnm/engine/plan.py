@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from hnm.engine.fingerprint import Components, differences, input_components, without_inputs
+from hnm.engine.fingerprint import Components, differences, input_components, input_versions, without_inputs
 from hnm.project.manifest import Node
 from hnm.warehouse.state import Materialization
 from hnm.warehouse.versions import Versions
@@ -21,6 +21,7 @@ class Entry:
 
     `status`: fresh (nothing to do), run, check (runs if the content of an input that runs before it changes), or
     blocked (an input was never built and is not selected). `components`: all that it depends on but its inputs.
+    `pinned`: the versions of Lance stages that it reads whatever is current.
     `facts`: what was learned of it while planning and is kept with it (sizes and times of the files it reads).
     `rows`: how many of its inputs' rows it will process, where that is known: all of them, or where it follows changes
     those that changed.
@@ -30,6 +31,7 @@ class Entry:
     status: Status
     reasons: tuple[str, ...]
     components: Components
+    pinned: Mapping[str, Materialization] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     full_refresh: bool = False
     rows: int | None = None
@@ -60,8 +62,8 @@ def make_plan(
 ) -> Plan:
     """Plan the `selected` nodes, given in topological order.
 
-    `components`: for each selected node, all that it depends on but its inputs. `facts`: see `Entry`.
-    `versions`: what is known of data versions.
+    `components`: for each selected node, all that it depends on but its inputs. `state`: what is built, and
+    the versions to which these nodes are pinned. `facts`: see `Entry`. `versions`: what is known of data versions.
     """
     known = versions or Versions()
     status: dict[str, Status] = {}
@@ -71,7 +73,9 @@ def make_plan(
         if entry.status == "run" and all(status.get(parent, "fresh") == "fresh" for parent in nodes[name].depends_on):
             entry = replace(entry, rows=_rows(entry, state, full_refresh, known))
         status[name] = entry.status
-        entries.append(replace(entry, facts=(facts or {}).get(name, {}), full_refresh=full_refresh))
+        pinned = {reference: state[reference] for reference in nodes[name].pinned}
+        known_facts = (facts or {}).get(name, {})
+        entries.append(replace(entry, pinned=pinned, facts=known_facts, full_refresh=full_refresh))
     return Plan(tuple(entries))
 
 
@@ -98,22 +102,25 @@ def _entry(
         return Entry(node, "run", tuple(own), components)
     if waiting:
         return Entry(node, "check", (f"after {', '.join(waiting)}",), components)
-    changed = differences(old.components, complete(node, components, state), versions)
+    changed = differences(old.components, complete(node, components, state), versions, node.reads)
     return Entry(node, "run" if changed else "fresh", tuple(changed), components)
 
 
 def _rows(entry: Entry, state: Mapping[str, Materialization], full_refresh: bool, versions: Versions) -> int | None:
     """How many input rows an entry will process whose inputs are all built."""
     node, old = entry.node, state.get(entry.node.name)
-    if not node.depends_on:
+    if not node.reads:
         return None
     if old and not full_refresh and node.follows_changes and without_inputs(old.components) == entry.components:
-        steps = [(old.components.get(f"input {name}", ""), state[name].data_version) for name in node.depends_on]
-        changed = [versions.changes.get((before, now)) for before, now in steps if before != now]
+        before = input_versions(old.components)
+        steps = [(before.get(name, ""), state[reference].data_version) for reference, name in node.reads.items()]
+        changed = [versions.changes.get(step) for step in steps if step[0] != step[1]]
         return None if None in changed else sum(change.total for change in changed if change)
-    return sum(state[name].row_count for name in node.depends_on)
+    return sum(state[reference].row_count for reference in node.reads)
 
 
 def complete(node: Node, components: Components, state: Mapping[str, Materialization]) -> Components:
     """All components of a node, its inputs' data versions as they are in `state`."""
-    return components | input_components({name: state[name].data_version for name in node.depends_on})
+    return components | input_components(
+        {name: state[reference].data_version for reference, name in node.reads.items()}
+    )

@@ -97,7 +97,7 @@ def execute(
         return run
     began = time.monotonic()
     with run_lock(warehouse.folder, f"hnm {invocation.command}"):
-        state = warehouse.state()
+        state = warehouse.state() | {name: done for entry in plan.entries for name, done in entry.pinned.items()}
         planned = {entry.node.name for entry in plan.entries} if invocation.unit_tests else set()
         tests = [test for test in manifest.unit_tests if test.stage in planned]
         refused = refused_stages(tests, manifest.root, settings, listener)
@@ -179,7 +179,7 @@ class _Executor:
             known = self.state[name].components
             if known == components:
                 return StageResult(name, "fresh", "inputs unchanged", self.state[name].row_count)
-            reason = "; ".join(differences(known, components, self.warehouse.versions()))
+            reason = "; ".join(differences(known, components, self.warehouse.versions(), entry.node.reads))
         if entry.status == "fresh":
             return StageResult(name, "fresh", "unchanged", self.state[name].row_count)
         settings = self._settings(entry.node)

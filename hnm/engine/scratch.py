@@ -52,7 +52,7 @@ def warehouse_attached(connection: "duckdb.DuckDBPyConnection", job: Job, more: 
     import duckdb
 
     own = [job.node.name] if job.previous else []
-    for name in dict.fromkeys((*job.node.depends_on, *own, *more)):
+    for name in dict.fromkeys((*job.node.reads, *own, *more)):
         done = job.state.get(name)
         if done and done.materialized == "lance":
             connection.register(_lance_name(name), job.warehouse.lance_dataset(done))

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
+from hnm.dataset.pinned import pinned_versions
 from hnm.engine.files import FACT, file_components, file_facts
 from hnm.engine.fingerprint import Components, own_components, without_inputs
 from hnm.engine.graph import Graph
@@ -47,13 +48,18 @@ class Survey:
         """All that a node depends on now, but its inputs. Raises SourceError when a file that it reads is missing."""
         return self._look(name)[0]
 
+    def state_with_pinned(self, names: Iterable[str]) -> dict[str, Materialization]:
+        """The state, and the versions to which these nodes are pinned. Raises WarehouseError where there is none."""
+        return self.state | pinned_versions((self.manifest.nodes[name] for name in names), self.warehouse)
+
     def plan(self, names: Iterable[str], full_refresh: bool = False) -> Plan:
-        """What a run of these nodes would do."""
+        """What a run of these nodes would do. Raises WarehouseError when one is pinned to a version there is not."""
         chosen = tuple(names)
         own = {name: self._look(name) for name in chosen}
         components = {name: known for name, (known, _) in own.items()}
         facts = {name: facts for name, (_, facts) in own.items()}
-        return make_plan(self.manifest.nodes, chosen, components, self.state, full_refresh, facts, self.versions)
+        state = self.state_with_pinned(chosen)
+        return make_plan(self.manifest.nodes, chosen, components, state, full_refresh, facts, self.versions)
 
     @property
     def methods(self) -> Mapping[str, Method]:

@@ -16,7 +16,7 @@ from hnm.engine.scratch import scratch
 from hnm.errors import ProjectError, StageError, nearest
 from hnm.inputs import Inputs
 from hnm.project.manifest import Call, Rows, UnitTest
-from hnm.sqltext import quote
+from hnm.sqltext import quote, split_name
 from hnm.warehouse.digest import table_columns
 from hnm.warehouse.warehouse import qualified
 
@@ -91,7 +91,7 @@ def _create(connection: "duckdb.DuckDBPyConnection", name: str, rows: Rows, test
         what = f"{test.name}: nothing says which columns {name!r} has"
         raise ProjectError(what, where=rows.where, hint="give a row, or `types:` such as {doc_id: VARCHAR}")
     connection.register(GIVEN, given)
-    schema = name.rpartition(".")[0]
+    schema, _ = split_name(name)
     if schema:
         connection.execute(f"create schema if not exists {quote(schema)}")
     try:

@@ -203,7 +203,10 @@ class StageConfig(Config):
         Field(description="a built-in transform, or `package.module:function`; left out: `sql/NAME.sql`"),
     ] = None
     inputs: Annotated[
-        dict[str, str], Field(description="for transforms: input name to `ref(stage)` or `source(source, table)`")
+        dict[str, str],
+        Field(
+            description="for transforms: input name to `ref(stage)`, `ref(stage@version)` or `source(source, table)`"
+        ),
     ] = {}
     params: Annotated[dict[str, Any], Field(description="parameters of the transform")] = {}
     vars: Annotated[dict[str, Any], Field(description="vars of this stage alone, before the project's")] = {}

@@ -20,7 +20,7 @@ from hnm.project.config import (
 from hnm.project.data_tests import declared_tests
 from hnm.project.experiment import Experiment, read_experiment
 from hnm.project.manifest import Call, Manifest, Node, SqlText, UnitTest
-from hnm.project.references import check_inputs, referenced
+from hnm.project.references import check_inputs, is_pinned, referenced, stage_of
 from hnm.project.sql_tests import check_reads, with_sql_test
 from hnm.project.templating import Rendering, Templates, read_sql
 from hnm.project.transforms import find_transform, source_tables
@@ -28,6 +28,7 @@ from hnm.project.unit_tests import check_stage, read_unit_test
 from hnm.project.validate import validated
 from hnm.project.variants import Declared, copies, merged_places, refuse_unread_vars
 from hnm.project.yaml_file import KeyPath, YamlFile, read_yaml
+from hnm.sqltext import split_name
 
 PROJECT_FILE = "project.yml"
 _FALSE = {"false", "0", "no", "none", ""}
@@ -181,15 +182,23 @@ class _Loader:
                 self._add_stage(stage)
 
     def check_references(self) -> None:
-        """Every name that a node reads exists."""
+        """Every name that a node reads exists, and what it reads a version of keeps versions."""
         for node in self.nodes.values():
-            for name in node.depends_on:
+            for reference in node.reads:
+                name = stage_of(reference)
                 if name not in self.nodes:
                     kind = "source" if "." in name else "stage"
                     what = f"{node.name} reads the unknown {kind} {name!r}"
                     if name in self.disabled:
                         what = f"{node.name} reads {name!r}, which is disabled"
-                    raise ProjectError(what, where=self._reads_at(node, name), hint=nearest(name, self.nodes))
+                    raise ProjectError(what, where=self._reads_at(node, reference), hint=nearest(name, self.nodes))
+                if is_pinned(reference) and self.nodes[name].materialized != "lance":
+                    raise ProjectError(
+                        f"{node.name} reads {reference}, but {name} keeps no versions",
+                        where=node.pinned[reference],
+                        why=f"it is a {self.nodes[name].materialized}",
+                        hint=f"declare {name} with `materialized: lance`, or read what is current: `ref({name})`",
+                    )
             self._check_incremental(node)
 
     def add_sql_tests(self) -> None:
@@ -218,7 +227,7 @@ class _Loader:
 
     def _reads_at(self, node: Node, name: str) -> Location:
         if isinstance(node.work, SqlText):
-            return _mention(node.work.path, node.work.template, rf"['\"]{name.rpartition('.')[2]}['\"]")
+            return _mention_of_input(node.work.path, node.work.template, name)
         return self.read_at.get((node.name, name), node.where)
 
     def _check_incremental(self, node: Node) -> None:
@@ -227,7 +236,7 @@ class _Loader:
         A SQL stage may name an existing node that it does not read: which ones it reads may depend on vars.
         """
         config = node.config.incremental
-        inputs = node.work.inputs if isinstance(node.work, Call) else {name: name for name in node.depends_on}
+        inputs = node.work.inputs if isinstance(node.work, Call) else {name: name for name in node.reads}
         for name, how in config.inputs.items() if config else ():
             if name not in inputs and node.kind == "sql" and (name in self.nodes or name in self.disabled):
                 continue
@@ -235,7 +244,7 @@ class _Loader:
                 hint = nearest(name, inputs) or f"it reads {', '.join(inputs)}"
                 what = f"{node.name}: `incremental` names the unknown input {name!r}"
                 raise ProjectError(what, where=node.where, hint=hint)
-            if isinstance(how, KeysBySql) and not self.nodes[inputs[name]].config.key:
+            if isinstance(how, KeysBySql) and not self.nodes[stage_of(inputs[name])].config.key:
                 what = f"{node.name}: `incremental` cannot tell the rows of {name!r} apart"
                 raise ProjectError(what, where=node.where, hint=f"give {inputs[name]!r} a `unique_key`")
 
@@ -320,12 +329,13 @@ class _Loader:
             config=stage,
             where=where,
             materialized=stage.materialized or "table",
-            depends_on=rendering.reads,
+            depends_on=tuple(name for name in rendering.reads if not is_pinned(name)),
             work=SqlText(path, template, compiled),
             tests=declared_tests(stage, file, keys),
             vars_read=rendering.vars_read,
             env_read=rendering.env_read,
             macros=tuple(rendering.macros),
+            pinned={name: _mention_of_input(path, template, name) for name in rendering.reads if is_pinned(name)},
         )
 
     def _python_node(
@@ -354,12 +364,13 @@ class _Loader:
             config=stage,
             where=where,
             materialized=materialized,
-            depends_on=tuple(dict.fromkeys(inputs.values())),
+            depends_on=tuple(dict.fromkeys(name for name in inputs.values() if not is_pinned(name))),
             work=Call(
                 found, validated(found.params, params, file, (*keys, "params"), rendering.env_read.values()), inputs
             ),
             tests=declared_tests(stage, file, keys),
             env_read=rendering.env_read,
+            pinned={name: self.read_at[stage.name, name] for name in inputs.values() if is_pinned(name)},
         )
 
 
@@ -371,6 +382,10 @@ def _mention(path: Path, text: str, pattern: str) -> Location:
     """The first line of a SQL file in which `pattern` stands; the file alone when that is not in it but in a macro."""
     found = re.search(pattern, text)
     return Location(path, text.count("\n", 0, found.start()) + 1 if found else None)
+
+
+def _mention_of_input(path: Path, text: str, name: str) -> Location:
+    return _mention(path, text, rf"['\"]{re.escape(split_name(name)[1])}['\"]")
 
 
 def _configured(stage: StageConfig, given: Mapping[str, Any], where: Location) -> StageConfig:

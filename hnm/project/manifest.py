@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ from hnm.errors import Location
 from hnm.project.config import ProjectConfig, SettingsConfig, StageConfig
 from hnm.project.data_tests import DataTest
 from hnm.project.experiment import Experiment
+from hnm.project.references import input_names
 from hnm.transform import PREVIOUS, Params, Transform
 
 Kind = Literal["source", "sql", "python"]
@@ -25,7 +27,7 @@ class SqlText:
 
 @dataclass(frozen=True)
 class Call:
-    """A Python stage: the transform, its validated parameters, and its inputs by name."""
+    """A Python stage: the transform, its validated parameters, and its inputs by name: nodes, or versions of them."""
 
     transform: Transform[Any]
     params: Params
@@ -34,7 +36,11 @@ class Call:
 
 @dataclass(frozen=True)
 class Node:
-    """One table or model: a stage, or one table of a source (named `source.table`)."""
+    """One table or model: a stage, or one table of a source (named `source.table`).
+
+    `depends_on`: the nodes that it is built from. `pinned`: the versions of Lance stages that it reads besides, such as
+    `triplets@v1`, and where it refers to them.
+    """
 
     name: str
     kind: Kind
@@ -47,6 +53,12 @@ class Node:
     vars_read: Mapping[str, Any] = field(default_factory=dict)
     env_read: Mapping[str, str] = field(default_factory=dict)
     macros: tuple[str, ...] = ()
+    pinned: Mapping[str, Location] = field(default_factory=dict)
+
+    @cached_property
+    def reads(self) -> Mapping[str, str]:
+        """All that it reads, and what each is called in the fingerprint."""
+        return input_names((*self.depends_on, *self.pinned))
 
     @property
     def schema(self) -> str:

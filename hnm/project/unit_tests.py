@@ -6,7 +6,7 @@ from dataclasses import replace
 from hnm.errors import Location, ProjectError, nearest
 from hnm.project.config import RowsConfig, UnitTestConfig
 from hnm.project.manifest import Call, Node, Rows, SqlText, UnitTest
-from hnm.project.references import referenced
+from hnm.project.references import referenced, stage_of
 from hnm.project.templating import Rendering, Templates
 from hnm.project.validate import validated
 from hnm.project.yaml_file import KeyPath, YamlFile
@@ -39,7 +39,7 @@ def read_unit_test(
             raise ProjectError(f"{config.name}: {name!r} is given twice", where=where)
         if name in nodes and nodes[name].materialized == "model":
             raise ProjectError(f"{config.name}: {name!r} is a model, which rows cannot stand for", where=where)
-        given[name] = _rows(entry, _declared_types(nodes.get(name)) | entry.types, file, place)
+        given[name] = _rows(entry, _declared_types(nodes.get(stage_of(name))) | entry.types, file, place)
     for name in _needed(work, reads):
         if reads[name] not in given:
             what = f"{config.name}: {node.name} reads {reads[name]!r}, which is not given"

@@ -158,7 +158,8 @@ def _differs(manifest: Manifest, state: State, stage: str) -> bool:
     """Not by its code: that of another version of hnm makes no other vectors that matter here; `hnm plan` tells."""
     built = state[stage].components
     now = own_components(manifest.nodes[stage], manifest)
-    inputs = {f"input {name}": state[name].data_version for name in manifest.nodes[stage].depends_on if name in state}
+    read = manifest.nodes[stage].reads
+    inputs = {f"input {name}": state[reference].data_version for reference, name in read.items() if reference in state}
     return any(built.get(name) != value for name, value in (now | inputs).items() if name.startswith(_DECISIVE))
 
 

@@ -107,6 +107,8 @@ def _components_of(manifest: Manifest, stage: str) -> list[str]:
 def _obstacle(manifest: Manifest, node: Node) -> str | None:
     """Why the retriever of a stage cannot be asked for a new text; None when it can."""
     call = call_of(node)
+    if node.pinned:
+        return f"it reads {', '.join(node.pinned)}, and search goes by what is current"
     if call.transform.name == LEXICAL:
         return None if call.inputs["corpus"] == CORPUS else f"it searches {call.inputs['corpus']}, not {CORPUS}"
     if call.transform.name in BY_VECTOR:
@@ -115,9 +117,11 @@ def _obstacle(manifest: Manifest, node: Node) -> str | None:
 
 
 def _vector_obstacles(manifest: Manifest, stage: str) -> Iterator[str]:
-    work = manifest.nodes[stage].work
+    work, pinned = manifest.nodes[stage].work, manifest.nodes[stage].pinned
     transform = work.transform.name if isinstance(work, Call) else "SQL"
-    if isinstance(work, Call) and transform == "ensemble":
+    if pinned:
+        yield f"{stage} reads {', '.join(pinned)}, and search goes by what is current"
+    elif isinstance(work, Call) and transform == "ensemble":
         for name, source in work.inputs.items():
             if name != PCA:
                 yield from _vector_obstacles(manifest, source)

@@ -104,10 +104,17 @@ def train_cross_encoder(
         "seed": params.seed,
         "runs_on": describe(settings),
         "training_data": examples.digest,
+        "dataset": _dataset(inputs),
     }
     context.record(**facts)
     _save(trained.model, params, facts, context)
     yield log_batch(trained.log)
+
+
+def _dataset(inputs: Inputs) -> dict[str, str]:
+    """Which version of the triplets: as the stage names it, and by its digest. Empty where nothing published them."""
+    origin = inputs.origin("triplets")
+    return {"name": origin.name, "data_version": origin.version} if origin.name and origin.version else {}
 
 
 def _examples(

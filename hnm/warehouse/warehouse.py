@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hnm.sqltext import quote
+from hnm.sqltext import quote, split_name
 from hnm.warehouse.database import Database
 from hnm.warehouse.lance_table import open_version
 from hnm.warehouse.state import Materialization, read_state
@@ -85,5 +85,5 @@ class Warehouse:
 
 def qualified(name: str) -> str:
     """The SQL name of a node's table: `"source"."table"`, or `"main"."stage"`."""
-    schema, _, table = name.rpartition(".")
+    schema, table = split_name(name)
     return f"{quote(schema or 'main')}.{quote(table)}"
