@@ -1,7 +1,7 @@
 """An experiment as far as it is built: its recipes side by side, and what is left to do."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hnm.built_tables import BuiltTables, Row, reading
@@ -20,8 +20,9 @@ class Comparison:
     """What is known of an experiment by one measure.
 
     `rows`: see `hnm.experiment_results.results`, one side and split after the other, the best recipe first.
-    `missing`, `stale`: names of the systems (cells, models, the first stage) that are not built, or were built from
-    other settings or data than those of now; what stale ones gave is among the rows. `cells`: all that are trained.
+    `missing`, `stale`: names of the systems (cells, models, the first stage) that are measured nowhere, or were built
+    from other settings or data than those of now; what stale ones gave is among the rows. `unmeasured`: by side, those
+    that are measured on another side only. `cells`: all that are trained.
     `unequal`: in words, which recipes did not get an equal budget. `scores`: rows of the table of scores, if built.
     """
 
@@ -31,14 +32,15 @@ class Comparison:
     rows: list[Row]
     cells: tuple[str, ...]
     missing: list[str]
+    unmeasured: dict[str, list[str]]
     stale: list[str]
     unequal: list[str]
     scores: list[Row]
 
     @property
     def built(self) -> int:
-        """How many cells are built."""
-        return len(set(self.cells) - set(self.missing))
+        """How many cells are measured on all sides."""
+        return len(set(self.cells).difference(self.missing, *self.unmeasured.values()))
 
     def recipes(self) -> list[Row]:
         """One row per side, split and recipe."""
@@ -75,7 +77,7 @@ def compare(project: "Project", name: str | None = None, measure: str | None = N
     experiment = find_experiment(project, name)
     scores = f"{experiment.name}__scores"
     with reading(project, {scores}) as tables:
-        built = [system for system in experiment.systems if _is_built(system, tables)]
+        built = [known for system in experiment.systems if (known := _as_built(system, tables)).measured]
         chosen = _measure(tables, built, measure)
         evaluated = [
             Evaluated(
@@ -92,21 +94,27 @@ def compare(project: "Project", name: str | None = None, measure: str | None = N
     sides = experiment.sides
     rows.sort(key=lambda row: (sides.index(row["side"]), row["split"] or "", -row["value"], row["recipe"]))
     cells = tuple(system.name for system in experiment.cells)
+    somewhere = {system.name for system in built}
+    unmeasured = {side: [system.name for system in built if side not in system.measured] for side in sides}
     return Comparison(
         name=experiment.name,
         description=experiment.description,
         measure=chosen,
         rows=rows,
         cells=cells,
-        missing=[system.name for system in experiment.systems if system not in built],
+        missing=[system.name for system in experiment.systems if system.name not in somewhere],
+        unmeasured={side: names for side, names in unmeasured.items() if names},
         stale=_stale(project, built),
         unequal=unequal_budgets(rows),
         scores=score_rows,
     )
 
 
-def _is_built(system: System, tables: BuiltTables) -> bool:
-    return all(stage in tables.state for stage in _stages(system))
+def _as_built(system: System, tables: BuiltTables) -> System:
+    """The system with those sides alone on which it is measured; none while it is not trained."""
+    trained = system.stage is None or system.stage in tables.state
+    measured = {side: table for side, table in system.measured.items() if trained and table in tables.state}
+    return replace(system, measured=measured)
 
 
 def _stages(system: System) -> list[str]:

@@ -32,7 +32,8 @@ def compare(
 
     found = compared(Project.load(project, target, parse_vars(variables)), experiment, measure)
     if as_json:
-        cells = {"total": len(found.cells), "built": found.built, "missing": found.missing, "stale": found.stale}
+        cells = {"total": len(found.cells), "built": found.built, "missing": found.missing}
+        cells |= {"unmeasured": found.unmeasured, "stale": found.stale}
         head = {"experiment": found.name, "description": found.description, "measure": found.measure, "cells": cells}
         rest = {"unequal_budgets": found.unequal, "results": found.rows, "scores": found.scores}
         typer.echo(json.dumps(head | rest, indent=2))

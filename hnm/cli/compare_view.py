@@ -91,7 +91,9 @@ def _print_state(found: Comparison) -> None:
         )
     if found.missing:
         console.print(f"not built: {_listed(found.missing)}", markup=False)
-    if found.missing or found.stale:
+    for side, names in found.unmeasured.items():
+        console.print(f"not measured at {side}: {_listed(names)}", markup=False)
+    if found.missing or found.unmeasured or found.stale:
         console.print(f"`hnm run --select '+{found.name}'` goes on", markup=False)
 
 

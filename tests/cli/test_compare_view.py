@@ -38,6 +38,7 @@ def comparison(**more):
         "rows": rows(),
         "cells": tuple(f"{name}__seed{seed}" for name in RECIPES for seed in (0, 1, 2)),
         "missing": [],
+        "unmeasured": {},
         "stale": [],
         "unequal": [],
         "scores": [],
@@ -79,15 +80,17 @@ def test_recipes_stand_side_by_side_within_the_width(show, columns):
 def test_what_is_missing_is_said_and_how_to_go_on(show):
     found = comparison(
         missing=["start", *(f"{name}__seed2" for name in RECIPES)],
+        unmeasured={"away": ["random__seed0", "hard__seed0"]},
         stale=["hard__seed0"],
         unequal=["hard: 1,500 groups, the others up to 2,000"],
     )
     _, err = show(print_comparison, found, 200)
     assert err.splitlines() == [
-        "6 of 9 cells built, and not start; p is corrected by Holm's method",
+        "4 of 9 cells built, and not start; p is corrected by Holm's method",
         "no equal budget: hard: 1,500 groups, the others up to 2,000",
         "out of date, built from other settings or data: hard__seed0",
         "not built: start, random__seed2, sentence_transformers__seed2, hard__seed2",
+        "not measured at away: random__seed0, hard__seed0",
         "`hnm run --select '+negatives_pay'` goes on",
     ]
 
