@@ -52,6 +52,8 @@ where measure = 'RR@10' and baseline is not null and model = (
 )
 """
 
+_SUPPORTED = ", ".join(f'max(supported) filter (top = {top}) as "top {top}"' for top in (1, 3, 5))
+
 SECTIONS = (
     Section(
         "Collection",
@@ -104,6 +106,14 @@ SECTIONS = (
             from ({_TESTS}) as home
             left join (from away_evaluations where measure = 'RR@10') as away using (model, baseline)
             order by baseline""",
+    ),
+    Section(
+        "RAG: a right answer among the first documents that fit the token budget",
+        ("rag_support",),
+        f"""select model, any_value(queries) as queries, {_SUPPORTED},
+                   round(max(tokens) filter (top = 5))::bigint as "tokens of top 5",
+                   any_value(token_budget) as "token budget"
+            from rag_support group by model order by "top 1", model""",
     ),
     Section(
         "Worse away from home than before training, nDCG@10",

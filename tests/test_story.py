@@ -107,3 +107,28 @@ def test_the_summary_as_json(told: Any) -> None:
     parts = json.loads(told(away(-0.02)).hnm("summary", "--json").stdout)
     assert [part["alarm"] is not None for part in parts] == [False, False, True]
     assert parts[0]["rows"][0][0] == "bm25"
+
+
+RAG = """
+    select model, 'test' as split, top, 2000 as token_budget, 100::bigint as queries,
+        least(base + top / 20, 1.0)::double as supported, top::double as documents, (301.4 * top)::double as tokens
+    from (values ('bm25', 0.3), ('hard_interpolated', 0.5)) as v (model, base), (values (1), (3), (5)) as t (top)
+"""
+
+
+def test_rag_support_before_and_after_reranking_in_a_short_block(tiny: TinyProject) -> None:
+    tiny.stages("stages: [{name: rag_support}]\n", rag_support=RAG)
+    assert tiny.run().ok
+    (part,) = tell(tiny.load())
+    assert part.title == "RAG: a right answer among the first documents that fit the token budget"
+    assert part.columns == ("model", "queries", "top 1", "top 3", "top 5", "tokens of top 5", "token budget")
+    assert part.rows == [
+        ("bm25", 100, pytest.approx(0.35), pytest.approx(0.45), pytest.approx(0.55), 1507, 2000),
+        ("hard_interpolated", 100, pytest.approx(0.55), pytest.approx(0.65), pytest.approx(0.75), 1507, 2000),
+    ]
+    (told,) = json.loads(tiny.hnm("summary", "--json").stdout)
+    assert told["columns"] == list(part.columns)
+    for columns in (80, 120):
+        shown = tiny.hnm("summary", env={"COLUMNS": str(columns)}).stderr.splitlines()
+        assert max(len(line.rstrip()) for line in shown) <= columns
+        assert any(line.split() == ["bm25", "100", "0.350", "0.450", "0.550", "1,507", "2,000"] for line in shown)
