@@ -1,4 +1,4 @@
-"""away_corpus, away_queries, away_judgments, away_texts, away_runs: the same models on another collection."""
+"""The stages of the away side that are SQL: the same models on another collection."""
 
 from hashlib import md5
 
@@ -78,3 +78,14 @@ def test_runs_are_bm25_and_the_models(stages: Stages) -> None:
     stages.give("away_reranked_hard", [("q", "d", "hard", 1, 0.5, "w", "t")], versions)
     rows = stages.build("away_runs", evaluated=["hard"])
     assert select(rows, "retriever", "model_version") == [("bm25", None), ("hard", "w")]
+
+
+def test_queries_are_grouped_by_template_among_all_of_their_collection(stages: Stages) -> None:
+    asked = {"q1": "Where is gout?", "q2": "Where is a cold?", "q3": "Where is it?", "q4": "Warum?"}
+    stages.give("away.queries", [(name, text, None) for name, text in asked.items()], COLUMNS["collection.queries"])
+    stages.give("away_queries", [("q1", asked["q1"]), ("q4", asked["q4"])], "query_id varchar, text varchar")
+    rows = stages.build("away_evaluation_groups")
+    assert select(rows, "query_id", "grouping", "group") == [
+        ("q1", "template", "many share"),
+        ("q4", "template", "own words"),
+    ]
