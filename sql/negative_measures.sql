@@ -17,7 +17,7 @@ with kept as (
 ),
 
 document_words as (
-    select id, {{ words('text') }} as words
+    select id, {{ word_hashes('text') }} as words
     from {{ ref('texts') }}
     where
         kind = 'document'

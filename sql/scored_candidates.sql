@@ -48,7 +48,7 @@ fused as (
 {%- endif %}
 
 documents as (
-    select id as doc_id, vector::float[] as vector, normalized_hash, {{ words('text') }} as words
+    select id as doc_id, vector::float[] as vector, normalized_hash, {{ word_hashes('text') }} as words
     from {{ ref('ensemble') }} as ensemble
     join {{ ref('texts') }} as texts using (kind, id)
     where
@@ -57,7 +57,7 @@ documents as (
 ),
 
 questions as (
-    select id as query_id, vector::float[] as vector, {{ words('text') }} as words
+    select id as query_id, vector::float[] as vector, {{ word_hashes('text') }} as words
     from {{ ref('ensemble') }} as ensemble
     join {{ ref('texts') }} as texts using (kind, id)
     where

@@ -13,6 +13,11 @@ lower(nfc_normalize(trim(regexp_replace({{ column }}, '\s+', ' ', 'g'))))
 list_distinct(regexp_extract_all(lower({{ column }}), '[\p{L}\p{N}]+'))
 {%- endmacro %}
 
+{# The same as numbers, where words are only compared: lists of texts take three times as long to join. #}
+{% macro word_hashes(column) -%}
+list_distinct(list_transform(regexp_extract_all(lower({{ column }}), '[\p{L}\p{N}]+'), lambda word: hash(word)))
+{%- endmacro %}
+
 {# How many elements two lists of distinct elements share. Give the shorter list first. #}
 {% macro shared(short, long) -%}
 len(list_filter({{ short }}, lambda element: list_contains({{ long }}, element)))

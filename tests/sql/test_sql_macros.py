@@ -103,6 +103,13 @@ def test_words_are_lower_case_runs_of_letters_and_digits_of_any_script() -> None
     assert number("""words("''")""") == []
 
 
+def test_hashes_of_words_have_the_jaccard_index_of_the_words() -> None:
+    one, other = "'A cat, a dog'", "'The dog. THE bird'"
+    by_words, by_hashes = (number(f"""jaccard({of}("{one}"), {of}("{other}"))""") for of in ("words", "word_hashes"))
+    assert by_words == by_hashes == pytest.approx(1 / 5)
+    assert number("""word_hashes("''")""") == []
+
+
 def test_jaccard_by_hand() -> None:
     assert number("""jaccard("['a', 'b']", "['b', 'c', 'd']")""") == pytest.approx(1 / 4)
     assert number("""jaccard("['a']", "['a']")""") == 1
