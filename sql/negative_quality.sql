@@ -1,8 +1,10 @@
 -- One row per strategy: how good its negatives are, all queries together. Measures: see negative_measures, of which
 -- these are means over negatives; diversity is a mean over queries.
 -- coverage: share of the queries that have a negative. pair_coverage: the same for pairs of query and positive.
--- yield: negatives per pair. margin_p*, slack_1_p*, slack_2_p*: quantiles over negatives. hubness: how often one
--- document serves as a negative; its maximum, and its Gini coefficient over the documents that serve at all.
+-- yield: negatives per pair. hardness_p*, margin_p*, slack_1_p*, slack_2_p*: quantiles over negatives. A positive that
+-- scores near 0 makes its negatives' hardness huge, and with it the mean; the median, hardness_p50, is not moved by it.
+-- hubness: how often one document serves as a negative; its maximum, and its Gini coefficient over the documents that
+-- serve at all.
 -- label_conflicts must be 0. judged_positive_rate: share of the negatives that a judgment calls answers.
 with totals as (
     select
@@ -22,7 +24,7 @@ means as (
     select
         strategy,
         {{ mean_measures() | indent(8) }}
-        {%- for measure in ['margin', 'slack_1', 'slack_2'] %}
+        {%- for measure in ['hardness', 'margin', 'slack_1', 'slack_2'] %}
         {%- for percent in ['05', '25', '50', '75', '95'] %}
         quantile_cont({{ measure }}, 0.{{ percent }}) as {{ measure }}_p{{ percent }},
         {%- endfor %}

@@ -248,6 +248,12 @@ def test_every_rule_setting_and_reason_is_described(path):
     assert missing(reasons, section) == []
 
 
+def test_the_table_of_rules_has_every_rule():
+    assert sorted(table_rows(sections(page("strategies.md"))["The rules"])) == sorted(
+        path.stem.removeprefix("rule_") for path in rules()
+    )
+
+
 def test_the_reasons_of_all_strategies_are_described():
     text = (SHIPPED_MACROS / "outcome.sql").read_text(encoding="utf-8")
     reasons = re.findall(r"'(\w+)': '", text) + re.findall(r"then '(\w+)'", text)

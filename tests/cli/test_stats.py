@@ -40,6 +40,7 @@ def test_strategies_stand_side_by_side_in_the_order_in_which_they_are_tried(stat
         ["negatives", "higher:", "more", "2", "0", "2"],
         ["margin", "lower:", "harder", "-0.200", "—", "0.600"],
         ["label_conflicts", "lower:", "must", "be", "0", "0", "0", "0"],
+        ["hardness", "paper", *["1.333"] * 5],
         ["slack_1", "paper", "0.230", "0.350", "0.500", "0.650", "0.770"],
         ["considered", "8", "100.0%", "8", "100.0%"],
         ["filled_by_earlier_strategy", "—", "6", "75.0%"],

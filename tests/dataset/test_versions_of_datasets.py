@@ -63,6 +63,32 @@ def test_what_is_not_there_is_said_with_what_is_near(versions, stage, version, w
     assert hint in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    "reference, what, why, hint",
+    [
+        ("triplet", "'triplet'", "these stages keep versions: triplets; tags of triplets: v1, v2", "'triplets'?"),
+        ("vectors", "'vectors'", "these stages keep versions: triplets", "hnm dataset list"),
+        ("v3", "'v3'", "tags of triplets: v1, v2", "'v2'?"),
+        ("pairs", "pairs keeps no versions", "it is a table", "these keep versions: triplets"),
+        ("triplet@v1", "no versions of 'triplet'", "nothing of that name was built", "'triplets'?"),
+    ],
+)
+def test_a_word_that_is_neither_stage_nor_version_is_told_with_what_there_is(versions, reference, what, why, hint):
+    for command in (["export", reference, "out"], ["show", reference], ["diff", "v1", reference]):
+        done = versions.hnm("dataset", *command)
+        assert (done.returncode, done.stdout) == (1, "")
+        for words in (what, why, hint):
+            assert words in done.stderr, (command, done.stderr)
+
+
+def test_a_word_that_is_no_stage_is_not_taken_for_triplets_where_there_are_none(built):
+    done = built.hnm("dataset", "export", "vectrs", "out")
+    assert "neither a stage that keeps versions nor one of its versions: 'vectrs'" in done.stderr
+    assert "these stages keep versions: vectors" in done.stderr
+    assert "did you mean 'vectors'?" in done.stderr
+    assert "triplets" not in done.stderr
+
+
 def test_nothing_is_built_yet(tiny):
     with pytest.raises(WarehouseError, match="nothing is built yet"):
         find(tiny.load().warehouse, "vectors")

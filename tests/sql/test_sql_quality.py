@@ -205,6 +205,16 @@ def test_hardness_needs_a_positive_score(stages: Stages) -> None:
     assert select(stages.build("negative_measures"), "hardness", "margin") == [(None, -2), (None, -2)]
 
 
+def test_the_median_of_the_hardness_is_not_moved_by_a_positive_that_scores_near_0(mined: Stages) -> None:
+    mined.connection.execute(
+        "insert into negative_measures by name (select * replace (1e6 as hardness) "
+        "from negative_measures where strategy = 'top' limit 1)"
+    )
+    (top,) = (row for row in mined.build("negative_quality") if row["strategy"] == "top")
+    assert top["hardness"] > 1e5
+    assert top["hardness_p50"] == pytest.approx(0.8 / 0.6)
+
+
 def test_exclusion_funnel_by_hand(mined: Stages) -> None:
     rows = mined.build("exclusion_funnel")
     assert select(rows, "strategy", "step", "reason", "rows", "share", "remaining") == [
