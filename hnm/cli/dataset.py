@@ -36,11 +36,10 @@ def loaded_version(
     `removed`: also a version whose rows are gone.
     """
     from hnm.api import Project
-    from hnm.dataset.find import DEFAULT_STAGE, find, parse_reference
+    from hnm.dataset.find import DEFAULT_STAGE, find_reference
 
     loaded = Project.load(project, target)
-    name, version = parse_reference(reference, loaded.manifest.nodes, stage or DEFAULT_STAGE)
-    return loaded, find(loaded.warehouse, name, version, removed)
+    return loaded, find_reference(loaded.warehouse, reference, loaded.manifest.nodes, stage or DEFAULT_STAGE, removed)
 
 
 @app.command("list")
@@ -269,6 +268,7 @@ def reproduce(
     from hnm.cli.dataset_outcome_view import print_reproduction
     from hnm.cli.run_view import RunView
     from hnm.dataset.record import read_record
+    from hnm.dataset.recorded_code import way_back
     from hnm.dataset.reproduce import reproduce as build_again
 
     given = parse_vars(variables)
@@ -276,7 +276,8 @@ def reproduce(
     loaded = Project.load(project, target, given)
     with RunView() as view:
         result = build_again(loaded, found, view, everything, given)
-    print_reproduction(result, read_record(loaded.warehouse, found))
+    record = read_record(loaded.warehouse, found)
+    print_reproduction(result, way_back(loaded.manifest.root, found, record) if record else None)
     if not result.equal:
         raise typer.Exit(1)
 

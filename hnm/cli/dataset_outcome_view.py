@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
+from hnm.cli.columns import one_line
 from hnm.cli.console import stderr, stdout
-from hnm.cli.dataset_view import in_words, number, strategy_name, table_of
+from hnm.cli.dataset_view import in_words, number, numbers_apart, strategy_name, table_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from hnm.api import Project
     from hnm.dataset.diff import DatasetDiff
-    from hnm.dataset.record import Record
     from hnm.dataset.reproduce import Reproduction
     from hnm.dataset.restore import Restored
     from hnm.dataset.statistics import Statistics
@@ -44,9 +46,7 @@ def print_diff(found: "DatasetDiff") -> None:
     for kind, rows in sorted(found.examples.items(), key=lambda entry: list(KINDS).index(entry[0])):
         console.print(Text(f"\n{in_words(kind)}, for example", "bold"))
         for row in rows:
-            for name, value in row.items():
-                console.print(Text(f"  {name} {_shortened(value)}", "" if name.endswith("_id") else "dim"))
-            console.print()
+            _print_example(row)
     if all(found.statistics):
         _print_side_by_side(*found.statistics)
 
@@ -100,17 +100,16 @@ def print_restored(project: "Project", done: "Restored") -> None:
     stderr().print(Text(f"to build on it as it is: `{keep}`"), soft_wrap=True)
 
 
-def print_reproduction(found: "Reproduction", record: "Record | None") -> None:
+def print_reproduction(found: "Reproduction", way_back: str | None) -> None:
+    """What came out. `way_back`: how to have the code that was recorded."""
     name = found.version.name
     if found.differs:
         stdout().print(Text(f"{name} cannot be built again: not everything is as it was", "bold"))
         for stage, changes in found.differs.items():
             for change in changes:
                 stdout().print(Text(f"  {stage}: {change}"), soft_wrap=True)
-        commit = record.code.get("commit") if record else None
-        if commit:
-            dirty = ", with changes that were not committed" if record and record.code.get("dirty") else ""
-            stderr().print(Text(f"  hint: it was built at commit {commit}{dirty}: check that out"), soft_wrap=True)
+        if way_back:
+            stderr().print(Text(f"  hint: {way_back}".replace("\n", "\n    ")), soft_wrap=True)
         return
     if found.equal:
         stdout().print(Text.assemble(("equal", "green"), f" {name} came out again, {found.version.data_version}"))
@@ -134,6 +133,17 @@ def _print_causes(found: "DatasetDiff") -> None:
             console.print(Text(f"  {cause.stage}: {change}"), soft_wrap=True)
 
 
+def _print_example(row: "Mapping[str, Any]") -> None:
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in row.items():
+        style = "" if name.endswith("_id") else "dim"
+        table.add_row(Text(f"  {in_words(name)}", style), one_line(_shortened(value), style))
+    stdout().print(table)
+    stdout().print()
+
+
 def _print_side_by_side(before: "Statistics", after: "Statistics") -> None:
     table = table_of("strategy", "", "before", "after")
     for column in table.columns[2:]:
@@ -142,13 +152,13 @@ def _print_side_by_side(before: "Statistics", after: "Statistics") -> None:
         old, new = before.get(strategy, {}), after.get(strategy, {})
         shown = strategy_name(strategy)
         for measure in dict.fromkeys((*old, *new)):
-            values = old.get(measure), new.get(measure)
+            values = numbers_apart(old.get(measure), new.get(measure))
             if values[0] != values[1] or measure == "rows":
-                table.add_row(shown, in_words(measure), *map(number, values))
+                table.add_row(shown, in_words(measure), *values)
                 shown = ""
     stdout().print(table)
 
 
 def _shortened(value: Any) -> str:
-    text = str(value).replace("\n", " ")
+    text = number(value) if isinstance(value, float) else str(value)
     return text if len(text) <= TEXT_CHARACTERS else text[: TEXT_CHARACTERS - 1] + "…"

@@ -169,5 +169,15 @@ def number(value: Any) -> str:
     return f"{value:,.4g}" if isinstance(value, float) else f"{value:,}"
 
 
+def numbers_apart(before: Any, after: Any) -> tuple[str, str]:
+    """Two numbers with as many digits as tell them apart; alike where seven do not, which is noise of 32-bit floats."""
+    if not (isinstance(before, float) and isinstance(after, float)):
+        return number(before), number(after)
+    return next(
+        (pair for digits in range(4, 8) if (pair := (f"{before:,.{digits}g}", f"{after:,.{digits}g}"))[0] != pair[1]),
+        (number(before), number(after)),
+    )
+
+
 def _minute(moment: str) -> str:
     return moment[:16].replace("T", " ")

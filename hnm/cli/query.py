@@ -29,5 +29,6 @@ def query(
     text = sys.stdin.read() if sql == "-" else sql
     if not text.strip():
         raise QueryError("the query is empty", hint='for example `hnm query "select * from negative_quality"`')
-    with run_query(Project.load(project, target).warehouse, text) as rows:
+    loaded = Project.load(project, target)
+    with run_query(loaded.warehouse, text, settings=loaded.settings) as rows:
         write_rows(rows, form, output, limit)

@@ -10,17 +10,11 @@ from math import isfinite
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
-from rich.text import Text
-
-from hnm.cli.console import stderr, stdout
+from hnm.cli.rows_table import print_rows
 from hnm.errors import QueryError
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-CELL_CHARACTERS = 60
 
 
 class Format(StrEnum):
@@ -37,7 +31,7 @@ def write_rows(rows: "pa.RecordBatchReader", form: Format, output: Path | None, 
     if form is Format.table:
         if output is not None:
             raise QueryError("a table is for the screen", hint="--format csv, json or parquet for a file")
-        _table(rows, limit)
+        print_rows(rows, limit)
         return
     if form is Format.parquet and output is None and sys.stdout.isatty():
         raise QueryError("Parquet is not for the screen", hint="name a file with --output, or pipe it")
@@ -97,7 +91,9 @@ _WRITERS = {Format.csv: _csv, Format.json: _json, Format.parquet: _parquet}
 
 
 def _plain(column: "pa.Array") -> list[Any]:
-    """Values for CSV: nested ones as JSON."""
+    """Values for CSV: nested ones as JSON, 32-bit floats with the digits that such have."""
+    if str(column.type) == "float":
+        column = column.cast("string")
     return [
         _as_json(value) if isinstance(value, list | dict) else value
         for value in column.to_pylist(maps_as_pydicts="strict")
@@ -115,49 +111,3 @@ def _without_nan(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_nan(item) for item in value]
     return None if isinstance(value, float) and not isfinite(value) else value
-
-
-def _table(rows: "pa.RecordBatchReader", limit: int) -> None:
-    shown, more = _first(rows, limit)
-    if len(rows.schema.names) > 8 and len(shown) == 1:
-        _one_row(rows.schema.names, shown[0])
-        return
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for field in rows.schema:
-        right = "right" if str(field.type) in ("float", "double") or "int" in str(field.type) else "left"
-        table.add_column(field.name, justify=right, overflow="fold")  # type: ignore[arg-type] # rich wants a literal
-    for row in shown:
-        table.add_row(*(Text(_cell(value)) for value in row.values()))
-    stdout().print(table)
-    if more:
-        stderr().print(f"[dim]the first {limit} rows; --limit 0 shows all[/dim]")
-
-
-def _one_row(names: list[str], row: dict[str, Any]) -> None:
-    """A single wide row reads better downwards."""
-    table = Table(box=None, pad_edge=False, show_header=False)
-    for name in names:
-        table.add_row(Text(name, "bold"), Text(_cell(row[name])))
-    stdout().print(table)
-
-
-def _first(rows: "pa.RecordBatchReader", limit: int) -> tuple[list[dict[str, Any]], bool]:
-    shown: list[dict[str, Any]] = []
-    for batch in rows:
-        shown += batch.to_pylist(maps_as_pydicts="strict")
-        if limit and len(shown) > limit:
-            return shown[:limit], True
-    return shown, False
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "—"
-    if isinstance(value, float):
-        return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.1f}"
-    if isinstance(value, list) and len(value) > 4:
-        return f"[{', '.join(_cell(item) for item in value[:3])}, … {len(value)}]"
-    if isinstance(value, dict):
-        return ", ".join(f"{key}: {_cell(item)}" for key, item in value.items())
-    text = str(value).replace("\n", "⏎")
-    return text if len(text) <= CELL_CHARACTERS else text[: CELL_CHARACTERS - 1] + "…"

@@ -85,7 +85,9 @@ def changed_rows(
 
 
 @contextmanager
-def changes_table(warehouse: Warehouse, before: DatasetVersion, after: DatasetVersion) -> "Iterator[pa.Table]":
+def changes_table(
+    warehouse: Warehouse, before: DatasetVersion, after: DatasetVersion, settings: Settings
+) -> "Iterator[pa.Table]":
     """The same, to be read any number of times: mapped from a temporary file, not in memory.
 
     Rows of what is no table of triplets are told apart by the unique key that the newer version was built with.
@@ -95,7 +97,7 @@ def changes_table(warehouse: Warehouse, before: DatasetVersion, after: DatasetVe
     record = read_record(warehouse, after)
     key = record.components.get("unique_key", "") if record else ""
     with (
-        changed_rows(warehouse, before, after, tuple(key.split(", ")) if key else (), Settings()) as rows,
+        changed_rows(warehouse, before, after, tuple(key.split(", ")) if key else (), settings) as rows,
         TemporaryDirectory(prefix="hnm-") as folder,
     ):
         path = Path(folder) / "changes.arrow"
@@ -125,6 +127,8 @@ def _compared(
             yield connection
         except duckdb.Error as error:
             hint = f"`hnm dataset verify {before.name}` and `hnm dataset verify {after.name}` say which is damaged"
+            if isinstance(error, duckdb.OutOfMemoryException):
+                hint = "raise `memory_limit` under `settings` in project.yml"
             what = f"{before.name} and {after.name} cannot be compared"
             raise WarehouseError(what, why=str(error).splitlines()[0], hint=hint) from None
 

@@ -21,6 +21,10 @@ DEFAULT_STAGE = "triplets"
 _DIGEST = re.compile(r"[0-9a-f]{4,32}")
 
 
+class UnknownVersionError(WarehouseError):
+    """No stage, or no version of it, has the name that was given."""
+
+
 @dataclass(frozen=True)
 class DatasetVersion:
     """One published version of a Lance stage.
@@ -61,6 +65,28 @@ def find(warehouse: Warehouse, stage: str, version: str | None = None, removed: 
     Raises WarehouseError when there is no such stage or version, or several.
     """
     return choose(stage, versions_of(warehouse, stage), version, removed)
+
+
+def find_reference(
+    warehouse: Warehouse, text: str, stages: Iterable[str], default: str = DEFAULT_STAGE, removed: bool = False
+) -> DatasetVersion:
+    """The version that a person calls `text`, see `parse_reference`. `stages`: those of the project.
+
+    Raises WarehouseError; where a word alone is neither stage nor version, it says what there is.
+    """
+    known = set(stages)
+    stage, version = parse_reference(text, known, default)
+    try:
+        return find(warehouse, stage, version, removed)
+    except UnknownVersionError:
+        state = warehouse.state()
+        if version is None and stage in known - state.keys():
+            raise WarehouseError(
+                f"{stage} was never built", hint=f"`hnm run --select +{stage}` makes its first version"
+            ) from None
+        if "@" in text or version is None:
+            raise
+        raise _neither(warehouse, text, default, _keeping_versions(state)) from None
 
 
 def versions_of(warehouse: Warehouse, stage: str) -> tuple[DatasetVersion, ...]:
@@ -161,20 +187,42 @@ def _published(connection: "duckdb.DuckDBPyConnection", stage: str) -> list[tupl
     ).fetchall()
 
 
-def _no_versions(stage: str, state: dict[str, Materialization]) -> WarehouseError:
-    lance = sorted(name for name, done in state.items() if done.materialized == "lance")
+def _keeping_versions(state: dict[str, Materialization]) -> list[str]:
+    return sorted(name for name, done in state.items() if done.materialized == "lance")
+
+
+def _tags(versions: Iterable[DatasetVersion]) -> list[str]:
+    return sorted(tag for entry in versions for tag in entry.tags)
+
+
+def _names(versions: Iterable[DatasetVersion]) -> list[str]:
+    """All that versions are called by."""
+    return [name for entry in versions for name in (*entry.tags, str(entry.lance_version), entry.data_version[:12])]
+
+
+def _neither(warehouse: Warehouse, text: str, default: str, stages: list[str]) -> UnknownVersionError:
+    versions = versions_of(warehouse, default) if default in stages else ()
+    tags = f"; tags of {default}: {', '.join(_tags(versions))}" if _tags(versions) else ""
+    hint = nearest(text, [*stages, *_names(versions)]) or "`hnm dataset list` and `hnm dataset log STAGE` list all"
+    why = f"these stages keep versions: {', '.join(stages)}{tags}" if stages else "no stage keeps versions yet"
+    return UnknownVersionError(f"there is no stage and no version {text!r}", why=why, hint=hint)
+
+
+def _no_versions(stage: str, state: dict[str, Materialization]) -> UnknownVersionError:
+    lance = _keeping_versions(state)
     listed = f"these keep versions: {', '.join(lance)}" if lance else "declare it with `materialized: lance`"
     if stage in state:
-        return WarehouseError(f"{stage} keeps no versions", why=f"it is a {state[stage].materialized}", hint=listed)
+        return UnknownVersionError(
+            f"{stage} keeps no versions", why=f"it is a {state[stage].materialized}", hint=listed
+        )
     hint = nearest(stage, state) or f"`hnm run --select +{stage}` builds it; {listed}"
-    return WarehouseError(f"there are no versions of {stage!r}", why="nothing of that name was built", hint=hint)
+    return UnknownVersionError(f"there are no versions of {stage!r}", why="nothing of that name was built", hint=hint)
 
 
-def _unknown(stage: str, known: tuple[DatasetVersion, ...], version: str | None) -> WarehouseError:
+def _unknown(stage: str, known: tuple[DatasetVersion, ...], version: str | None) -> UnknownVersionError:
     if version is None:
-        return WarehouseError(f"{stage} has no current version", hint=f"`hnm run --select +{stage}` builds it")
-    names = [name for entry in known for name in (*entry.tags, str(entry.lance_version), entry.data_version[:12])]
-    tags = sorted(tag for entry in known for tag in entry.tags)
+        return UnknownVersionError(f"{stage} has no current version", hint=f"`hnm run --select +{stage}` builds it")
+    tags = _tags(known)
     why = f"its tags: {', '.join(tags)}" if tags else "it has no tags"
-    hint = nearest(version, names) or f"`hnm dataset log {stage}` lists all"
-    return WarehouseError(f"{stage} has no version {version!r}", why=why, hint=hint)
+    hint = nearest(version, _names(known)) or f"`hnm dataset log {stage}` lists all"
+    return UnknownVersionError(f"{stage} has no version {version!r}", why=why, hint=hint)

@@ -5,6 +5,7 @@ A fingerprint is SHA-256 over the components. Those that name inputs hold the in
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -20,6 +21,7 @@ Components = dict[str, str]
 
 _CODE_NAMES = {"sql": "the SQL", "code": "the code of the transform"}
 _INPUT = "input "
+_LONG_FLOAT = re.compile(r"\d+\.\d{15,}")
 
 
 def digest(text: str) -> str:
@@ -102,11 +104,17 @@ def _difference(name: str, old: str | None, new: str | None, versions: Versions,
     if new is None:
         return f"{label} is gone"
     if name.startswith(("params.", "var ", "package ", "materialized", "unique_key")) and len(old + new) < 80:
-        return f"{label} {old} -> {new}"
+        return f"{label} {' -> '.join(_without_noise(old, new))}"
     if name.startswith(_INPUT) and (old, new) in versions.changes:
         return f"{label} {versions.changes[old, new]} rows"
     counts = versions.counts(old, new) if name.startswith(_INPUT) else ""
     return f"{label} changed ({counts})" if counts else f"{label} changed"
+
+
+def _without_noise(*values: str) -> list[str]:
+    """JSON texts with 0.3 for 0.30000000000000004, unless that makes different ones equal."""
+    short = [_LONG_FLOAT.sub(lambda found: f"{float(found[0]):.15g}", value) for value in values]
+    return short if len({*short}) == len({*values}) else list(values)
 
 
 def _call_components(call: Call, root: Path) -> Components:

@@ -10,6 +10,7 @@ Row = Mapping[str, Any]
 
 SHOWN_ROWS = 20
 CELL_CHARACTERS = 40
+SHOWN_DIGITS, ALL_DIGITS = 6, 17
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,9 @@ class RowDiff:
     def _change(self, expected: Row, actual: Row, name: str) -> str:
         if same(expected.get(name), actual.get(name), self.tolerance):
             return _cell(expected.get(name))
-        return f"{_cell(expected.get(name))} -> {_cell(actual.get(name))}"
+        before, after = expected.get(name), actual.get(name)
+        digits = SHOWN_DIGITS if _cell(before) != _cell(after) else ALL_DIGITS
+        return f"{_cell(before, digits)} -> {_cell(after, digits)}"
 
 
 def row_diff(
@@ -118,7 +121,16 @@ def _remove(rows: list[Row], gone: Row) -> None:
     del rows[next(index for index, row in enumerate(rows) if row is gone)]
 
 
-def _cell(value: Any) -> str:
-    text = "null" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
-    text = text.replace("\n", "⏎")
+def _cell(value: Any, digits: int = SHOWN_DIGITS) -> str:
+    text = _text(value, digits).replace("\n", "⏎")
     return text if len(text) <= CELL_CHARACTERS else text[: CELL_CHARACTERS - 1] + "…"
+
+
+def _text(value: Any, digits: int) -> str:
+    if isinstance(value, float):
+        return f"{value:.{digits}g}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_text(item, digits) for item in value)}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {_text(item, digits)}' for key, item in value.items())}}}"
+    return "null" if value is None else str(value)

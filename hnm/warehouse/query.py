@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from hnm.context import Settings
 from hnm.dataset.diff import changes_table
 from hnm.dataset.find import find
 from hnm.errors import QueryError, nearest
@@ -23,10 +24,13 @@ _VERSION = re.compile(r'"(\w+@[\w.-]+)"')
 
 
 @contextmanager
-def query(warehouse: Warehouse, sql: str, values: list[Any] | None = None) -> Iterator["pa.RecordBatchReader"]:
+def query(
+    warehouse: Warehouse, sql: str, values: list[Any] | None = None, settings: Settings | None = None
+) -> Iterator["pa.RecordBatchReader"]:
     """The rows of `sql`, streamed. `?` in it takes `values` in turn. `"triplets@v1"` names a version of a Lance table,
     `"triplets@v1..v2"` the table of what differs between two, and `"triplets@v1.."` that against the current one.
 
+    `settings` bound the comparison of two versions.
     Raises QueryError when it fails or would write, WarehouseError when there is no such version.
     """
     import duckdb
@@ -35,8 +39,11 @@ def query(warehouse: Warehouse, sql: str, values: list[Any] | None = None) -> It
     named = {name: name.split("@", 1) for name in _VERSION.findall(_LITERAL.sub("", sql))}
     # Other names may have an @ too, such as a column "RR@10".
     versions = {name: (stage, version) for name, (stage, version) in named.items() if stage in state}
+    bounds = settings or Settings()
     with ExitStack() as opened:
-        tables = {name: opened.enter_context(_opened(warehouse, *version)) for name, version in versions.items()}
+        tables = {
+            name: opened.enter_context(_opened(warehouse, *version, bounds)) for name, version in versions.items()
+        }
         connection = opened.enter_context(warehouse.querying(state, _words(sql)))
         for name, rows in tables.items():
             connection.register(name, rows)
@@ -55,14 +62,14 @@ def query(warehouse: Warehouse, sql: str, values: list[Any] | None = None) -> It
 
 
 @contextmanager
-def _opened(warehouse: Warehouse, stage: str, version: str) -> Iterator[Any]:
+def _opened(warehouse: Warehouse, stage: str, version: str, settings: Settings) -> Iterator[Any]:
     """What `"stage@version"` names, as DuckDB reads it."""
     before, between, after = version.partition("..")
     if not between:
         yield find(warehouse, stage, version).open()
         return
     old, new = find(warehouse, stage, before), find(warehouse, stage, after or None)
-    with changes_table(warehouse, old, new) as changes:
+    with changes_table(warehouse, old, new, settings) as changes:
         yield changes
 
 

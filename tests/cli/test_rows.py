@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_project import HNM, TinyProject, environment
 
+from hnm.cli.console import stdout
 from hnm.cli.rows import Format, write_rows
 from hnm.errors import QueryError
 
@@ -161,6 +162,78 @@ def test_markup_in_values_is_text(capsys):
 def test_one_wide_row_goes_downwards(capsys):
     out = shown(capsys, "select " + ", ".join(f"{n} as column_{n}" for n in range(12))).out
     assert len([line for line in out.splitlines() if "column_" in line]) == 12
+
+
+WIDE = """
+    select
+        'positive_to_negative' as kind, 'q-' || range as query_id, 'a-document-with-a-long-id-' || range as positive_id,
+        null::varchar as negative_before, 'another-document-with-a-long-id-' || range as negative_after,
+        'random' as strategy_before, 'paper' as strategy_after
+    from range(3)
+"""
+
+
+def lines_at(columns, sql, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    stdout.cache_clear()
+    write_rows(reader(sql), Format.table, None)
+    stdout.cache_clear()
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert max(map(len, lines)) <= columns
+    return lines
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_names_and_ids_are_whole_at_any_width(columns, capsys, monkeypatch):
+    out = "\n".join(lines_at(columns, WIDE, capsys, monkeypatch))
+    for words in ("positive_to_negative", "another-document-with-a-long-id-2", "q-0"):
+        assert words in out
+    for name in ("negative_before", "strategy_after"):
+        assert name in out.split() or set(name.replace("_", "_ ").split()) <= set(out.split())
+
+
+def test_rows_that_do_not_fit_side_by_side_go_downwards(capsys, monkeypatch):
+    lines = lines_at(80, WIDE, capsys, monkeypatch)
+    assert lines[:8] == [
+        "kind             positive_to_negative",
+        "query_id         q-0",
+        "positive_id      a-document-with-a-long-id-0",
+        "negative_before  —",
+        "negative_after   another-document-with-a-long-id-0",
+        "strategy_before  random",
+        "strategy_after   paper",
+        "",
+    ]
+
+
+def test_names_of_columns_break_where_their_words_end(capsys, monkeypatch):
+    sql = "select " + ", ".join(f"{n} as the_longest_name_{n}_of_all" for n in range(7))
+    assert lines_at(240, sql, capsys, monkeypatch)[1].count("the_longest_name_0_of_all") == 1
+    lines = lines_at(80, sql, capsys, monkeypatch)
+    assert lines[1].split() == ["the_"] * 7
+    assert len(lines) == 10
+
+
+def test_a_long_text_beside_short_columns_stays_a_table(capsys, monkeypatch):
+    sql = "select 'q1' as query_id, repeat('word ', 20) as text from range(3)"
+    assert lines_at(50, sql, capsys, monkeypatch)[1].split() == ["query_id", "text"]
+
+
+def test_no_rows_at_all_are_told(capsys, monkeypatch):
+    for columns, first in ((200, ["kind", "query_id"]), (40, [])):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        stdout.cache_clear()
+        found = shown(capsys, f"{WIDE} limit 0")
+        assert (found.out.split()[: len(first)], found.err) == (first, "no rows\n")
+    stdout.cache_clear()
+
+
+def test_no_digits_that_mean_nothing(written, capsys):
+    sql = "select 0.1::double + 0.2::double as sum, 0.2::float as single, [0.2::float, 0.1::float] as singles"
+    write_rows(reader(sql), Format.table, None)
+    shown = capsys.readouterr().out.split()
+    assert shown[-4:] == ["0.3", "0.2", "[0.2,", "0.1]"]
+    assert written(reader(sql), Format.csv).decode().splitlines()[1].startswith("0.30000000000000004,0.2,")
 
 
 # The command.

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hnm.cli.dataset_view import numbers_apart
 from hnm.dataset.compare import compare
 from hnm.dataset.diff import diff
 from hnm.dataset.find import find
@@ -167,6 +168,22 @@ def test_other_lance_stages_are_compared_by_their_key(built):
     assert compared(built, "1", "2", "vectors", ("doc_id",)).counts == {"added": 1, "changed": 1, "removed": 1}
     with pytest.raises(WarehouseError, match="cannot be told apart"):
         compared(built, "1", "2", "vectors")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "shown"),
+    [
+        (0.1, 0.2, ("0.1", "0.2")),
+        (0.1 + 0.2, 0.3, ("0.3", "0.3")),
+        (0.20000000298023224, 0.2, ("0.2", "0.2")),
+        (0.12345, 0.12347, ("0.12345", "0.12347")),
+        (0.123451, 0.123452, ("0.123451", "0.123452")),
+        (None, 0.5, ("—", "0.5")),
+        (1200, 1201, ("1,200", "1,201")),
+    ],
+)
+def test_as_many_digits_are_shown_as_tell_two_numbers_apart(before, after, shown):
+    assert numbers_apart(before, after) == shown
 
 
 def test_the_command_tells_people_and_programs(versions):

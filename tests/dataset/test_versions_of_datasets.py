@@ -66,9 +66,14 @@ def test_what_is_not_there_is_said_with_what_is_near(versions, stage, version, w
 @pytest.mark.parametrize(
     "reference, what, why, hint",
     [
-        ("triplet", "'triplet'", "these stages keep versions: triplets; tags of triplets: v1, v2", "'triplets'?"),
-        ("vectors", "'vectors'", "these stages keep versions: triplets", "hnm dataset list"),
-        ("v3", "'v3'", "tags of triplets: v1, v2", "'v2'?"),
+        (
+            "triplet",
+            "no stage and no version 'triplet'",
+            "these stages keep versions: triplets; tags of triplets: v1, v2",
+            "'triplets'?",
+        ),
+        ("vectors", "no stage and no version 'vectors'", "these stages keep versions: triplets", "hnm dataset list"),
+        ("v3", "no stage and no version 'v3'", "tags of triplets: v1, v2", "'v2'?"),
         ("pairs", "pairs keeps no versions", "it is a table", "these keep versions: triplets"),
         ("triplet@v1", "no versions of 'triplet'", "nothing of that name was built", "'triplets'?"),
     ],
@@ -83,10 +88,18 @@ def test_a_word_that_is_neither_stage_nor_version_is_told_with_what_there_is(ver
 
 def test_a_word_that_is_no_stage_is_not_taken_for_triplets_where_there_are_none(built):
     done = built.hnm("dataset", "export", "vectrs", "out")
-    assert "neither a stage that keeps versions nor one of its versions: 'vectrs'" in done.stderr
+    assert "there is no stage and no version 'vectrs'" in done.stderr
     assert "these stages keep versions: vectors" in done.stderr
     assert "did you mean 'vectors'?" in done.stderr
     assert "triplets" not in done.stderr
+
+
+def test_a_stage_that_is_not_built_yet_is_not_mistaken_for_one_that_is(versions):
+    versions.write("pipelines/more.yml", "stages: [{name: triplets2, materialized: lance}]\n")
+    versions.write("sql/triplets2.sql", "from {{ ref('triplets') }}")
+    done = versions.hnm("dataset", "export", "triplets2", "out")
+    assert "triplets2 was never built" in done.stderr
+    assert "hnm run --select +triplets2" in done.stderr
 
 
 def test_nothing_is_built_yet(tiny):
@@ -240,6 +253,14 @@ def test_what_differs_is_a_table_in_sql(versions):
     assert versions.rows(twice) == [(6 * 2 + 3 + 1 + 3,)]
     with pytest.raises(WarehouseError, match="has no version 'v9'"):
         versions.rows(count.format("v1..v9"))
+
+
+def test_what_differs_is_compared_within_the_projects_memory_limit(versions):
+    sql = 'select count(*) from "triplets@v1..v2"'
+    versions.edit("project.yml", "memory_limit: 500MB", "memory_limit: 1MB")
+    for arguments in (["query", sql], ["dataset", "diff", "v1", "v2"]):
+        done = versions.hnm(*arguments)
+        assert (done.returncode, "raise `memory_limit`" in done.stderr) == (1, True), done.stderr
 
 
 def test_the_commands(versions):

@@ -44,6 +44,11 @@ def test_a_fingerprint_is_sha256_of_sorted_json():
     assert fingerprint({"b": "ü", "a": "1"}) == "8541c79abba044cbfd66a8d8619c9b94311d8124cbc7019faabb3ccb5373dd2e"
 
 
+def test_noise_of_floating_point_is_no_part_of_a_change_in_words():
+    assert differences({"var a": "[0.1]"}, {"var a": "[0.30000000000000004]"}) == ["var a [0.1] -> [0.3]"]
+    assert differences({"var a": "0.3"}, {"var a": "0.30000000000000004"}) == ["var a 0.3 -> 0.30000000000000004"]
+
+
 def test_inputs_stand_apart():
     own, inputs = {"sql": "x"}, input_components({"corpus": "v1", "s.t": "v2"})
     assert without_inputs(own | inputs) == own

@@ -68,6 +68,13 @@ def test_without_a_key_rows_that_agree_on_half_of_the_columns_are_a_pair():
     assert not diff([{"x": 1, "y": 1, "z": 1}], [{"x": 1, "y": 2, "z": 2}]).different
 
 
+def test_digits_of_floating_point_noise_are_not_shown_and_those_that_differ_are():
+    row = {"id": "a", "x": 0.1 + 0.2, "y": [0.20000000298023224, None], "z": {"k": 0.1 + 0.2}}
+    assert str(diff([row], [])).splitlines()[1] == "- a   0.3  [0.2, null]  {k: 0.3}"
+    found = diff([{"id": "a", "x": 0.1}], [{"id": "a", "x": 0.1000000001}], key=("id",), tolerance=0)
+    assert str(found).splitlines()[1] == "! a   0.10000000000000001 -> 0.1000000001"
+
+
 def test_long_tables_and_long_cells_are_cut():
     lines = str(diff([{"x": f"{i:02}" + "y" * 100} for i in range(25)], [])).splitlines()
     assert (len(lines), lines[-1]) == (22, "… and 5 more")
