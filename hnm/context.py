@@ -128,5 +128,7 @@ class Context:
         raise SourceError(
             f"{self.stage}: {count:,} of {count + read:,} rows cannot be used\n{shown}{more}",
             where=self.bad_rows[0].where,
-            hint="mend the rows, or set `on_bad_rows: quarantine` on the source to set them aside and go on",
+            hint="mend the rows, or set `on_bad_rows: quarantine` on the source to set them aside and go on"
+            if read
+            else "is it the right file, in the source's format and in UTF-8?",
         )

@@ -97,7 +97,7 @@ def main() -> None:
 
 def _run() -> int:
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="hnm", standalone_mode=False)
     except HnmError as error:
         show_error(error)
         return FAILURE
@@ -105,7 +105,7 @@ def _run() -> int:
         return error.exit_code
     except typer.TyperException as error:
         if error.format_message():  # empty when the help was asked for by giving no command
-            typer.echo(f"error: {error.format_message()}\n  hint: see `hnm --help`", err=True)
+            typer.echo(f"error: {error.format_message()}\n  hint: {_usage_hint(error)}", err=True)
         return WRONG_USAGE
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted()
@@ -116,6 +116,13 @@ def _run() -> int:
     if code == TYPER_INTERRUPTED:
         return _interrupted()
     return code if isinstance(code, int) else SUCCESS
+
+
+def _usage_hint(error: typer.TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    if "extra argument" in error.format_message() and context and context.params.get("select"):
+        return "several selectors stand in quotes: --select 'a b'"
+    return f"see `{context.command_path if context else 'hnm'} --help`"
 
 
 def _interrupted() -> int:

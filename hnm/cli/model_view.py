@@ -23,7 +23,12 @@ STAGE_WIDTH = 18
 def print_models(models: Sequence[TrainedModel], project: "Project") -> None:
     """A line each on stdout; measures as far as they fit."""
     if not models:
-        names = [name for name, node in project.manifest.nodes.items() if node.materialized == "model"]
+        # What an experiment trains is many, and for `hnm compare`.
+        names = [
+            name
+            for name, node in project.manifest.nodes.items()
+            if node.materialized == "model" and "experiment" not in node.config.tags
+        ]
         hint = f"`hnm run --select '{' '.join(f'+{name}' for name in names)}'` trains" if names else "none is declared"
         stderr().print(f"no model is built; {hint}", markup=False)
         return

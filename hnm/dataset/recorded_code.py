@@ -1,4 +1,4 @@
-"""How to have the code again that a version was built from. Nothing is checked out here: that is for its owner to do."""
+"""How to have the code again that a version was built from. Nothing is checked out here: that is its owner's to do."""
 
 import shlex
 from pathlib import Path

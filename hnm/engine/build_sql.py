@@ -73,7 +73,8 @@ def _failed(job: Job, error: Exception) -> StageError:
     message = str(error)
     line = _LINE.search(message)
     where = Location(job.compiled, int(line[1]) if line else None)
-    what, hint = f"{job.node.name}: {message.splitlines()[0]}", hint_for(error, message)
+    first, _, rest = message.partition("\n")
+    what, hint = f"{job.node.name}: {first}", hint_for(error, message)
     if "disabled by configuration" in message:
         hint = "declare the file as a source and read it with source(): so a change of it is seen"
-    return StageError(what, where=where, why=message, hint=hint)
+    return StageError(what, where=where, why=rest.strip("\n") or None, hint=hint)

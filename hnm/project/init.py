@@ -70,7 +70,9 @@ def parse_source(text: str | None, clicks: Path | None) -> SourceSpec:
         raise ProjectError(f"--source {kind} {'takes no' if path else 'needs a'} path", hint="for example beir:PATH")
     for wanted in (Path(path) if path else None, clicks):
         if wanted is not None and not wanted.exists():
-            raise SourceError(f"{wanted} does not exist", where=Location(Path("--source" if path else "--clicks")))
+            raise SourceError(
+                f"{wanted} does not exist", where=Location(Path("--clicks" if wanted is clicks else "--source"))
+            )
     return SourceSpec(kind, Path(path).resolve() if path else None, clicks.resolve() if clicks else None)
 
 

@@ -12,6 +12,7 @@ from hnm.dataset.find import find
 from hnm.errors import QueryError, nearest
 from hnm.warehouse.database import is_interrupt
 from hnm.warehouse.lance_table import rebuild_hint, unreadable_stream
+from hnm.warehouse.state import read_state
 from hnm.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -52,7 +53,9 @@ def query(
             yield _rows(connection.sql(sql, params=values or None).to_arrow_reader(BATCH_ROWS))
         except duckdb.CatalogException as error:
             missing = str(error).partition("Table with name ")[2].split(" ")[0]
-            raise _failed(error, nearest(missing, state) or "`hnm ls` lists the tables") from None
+            lost = missing in read_state(connection).keys() - state.keys()
+            hint = f"its files are gone: `hnm run --select {missing}` builds it anew" if lost else None
+            raise _failed(error, hint or nearest(missing, state) or "`hnm ls` lists the tables") from None
         except duckdb.Error as error:
             raise _failed(error, None) from None
         except RuntimeError as error:

@@ -6,6 +6,8 @@ import sys
 import pytest
 from tiny_project import environment
 
+from hnm.cli.main import _run
+
 CALL = """
 import os, sys
 from hnm.cli.main import main
@@ -31,3 +33,19 @@ def test_threads_that_wait_leave_the_cores_to_others() -> None:
 def policy(env: dict[str, str]) -> str:
     done = subprocess.run([sys.executable, "-c", CALL], env=env, capture_output=True, text=True, check=False)
     return done.stdout.removesuffix("\n").rpartition("\n")[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "--select", "a", "b"], "several selectors stand in quotes: --select 'a b'"),
+        (["compile", "a", "b"], "see `hnm compile --help`"),
+        (["nothing"], "see `hnm --help`"),
+    ],
+)
+def test_wrong_usage_is_told_with_what_helps(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["hnm", *arguments])
+    assert _run() == 2
+    assert words in capsys.readouterr().err

@@ -6,7 +6,6 @@ import subprocess
 import pytest
 from tiny_project import HNM, environment
 
-
 IDENTITY = {f"GIT_{who}_{what}": "a" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 
 

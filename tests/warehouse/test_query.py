@@ -1,5 +1,7 @@
 """Read-only SQL over the tables of a warehouse."""
 
+import shutil
+
 import pytest
 
 from hnm.api import Project
@@ -187,6 +189,12 @@ def test_what_fails_says_why(project, sql, what, hint):
     error = refused(project, sql)
     assert what in error.what
     assert hint is None or hint in str(error.hint)
+
+
+def test_a_lance_table_whose_folder_is_gone_is_told_as_such(built):
+    shutil.rmtree(built.root / "data/warehouse/lance/vectors.lance")
+    error = refused(built.load(), "select * from vectors")
+    assert error.hint == "its files are gone: `hnm run --select vectors` builds it anew"
 
 
 def test_a_failure_in_a_late_batch_is_one_too(project):
