@@ -1,9 +1,10 @@
 """What may stand in project.yml and in pipelines/*.yml."""
 
-import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
+
+from hnm.project.amounts import AmountOfMemory
 
 NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
 TEST_NAME = r"^\w[\w ,.:()-]*$"
@@ -20,12 +21,6 @@ class Config(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def _amount_of_memory(text: str) -> str:
-    if not re.fullmatch(r"\d+(\.\d+)?\s*(KB|MB|GB|TB|KiB|MiB|GiB|TiB)", text):
-        raise ValueError("an amount of memory is meant, such as 2GB")
-    return text
-
-
 class SettingsConfig(Config):
     """How much of the machine a run may use."""
 
@@ -37,9 +32,7 @@ class SettingsConfig(Config):
     threads: Annotated[
         int, Field(ge=1, description="stages to build at the same time; they share cores and memory")
     ] = 1
-    memory_limit: Annotated[str, AfterValidator(_amount_of_memory), Field(description="DuckDB's limit, e.g. `2GB`")] = (
-        "2GB"
-    )
+    memory_limit: Annotated[AmountOfMemory, Field(description="DuckDB's limit, e.g. `2GB`")] = "2GB"
 
 
 class TargetConfig(Config):

@@ -25,7 +25,7 @@ from hnm.project.sql_tests import check_reads, with_sql_test
 from hnm.project.templating import Rendering, Templates, read_sql
 from hnm.project.transforms import find_transform, source_tables
 from hnm.project.unit_tests import check_stage, read_unit_test
-from hnm.project.unread_vars import refuse_misspelt_vars
+from hnm.project.unread_vars import refuse_misspelt_vars, var_places
 from hnm.project.validate import validated
 from hnm.project.variants import Declared, copies, merged_places, refuse_unread_vars
 from hnm.project.yaml_file import KeyPath, YamlFile, read_yaml
@@ -81,9 +81,8 @@ def load_project(root: Path, target: str | None = None, variables: Mapping[str, 
     loader.check_references()
     loader.add_sql_tests()
     check_reads(loader.nodes)
-    places = {key: file.place(("targets", name, "vars", key)) for key in chosen.vars}
-    places = {key: file.place(("vars", key)) for key in config.vars} | places
-    loader.refuse_misspelt_vars(places | dict.fromkeys(variables or {}, Location(Path("--vars"))), pipelines)
+    files = (*sql.rglob("*.sql"), *loader.templates.macro_files.values(), *pipelines.rglob("*.y*ml"))
+    refuse_misspelt_vars(var_places(file, name, variables or {}), loader.nodes.values(), files)
     if config.lineage and config.lineage.file:
         _inside(root, config.lineage.file, file.place(("lineage", "file")))
     place = file.place(("targets", name, "warehouse"))
@@ -204,11 +203,6 @@ class _Loader:
                         hint=f"declare {name} with `materialized: lance`, or read what is current: `ref({name})`",
                     )
             self._check_incremental(node)
-
-    def refuse_misspelt_vars(self, given: Mapping[str, Location], pipelines: Path) -> None:
-        read = {name for node in self.nodes.values() for name in node.vars_read}
-        files = (*self.sql.rglob("*.sql"), *self.templates.macro_files.values(), *pipelines.rglob("*.y*ml"))
-        refuse_misspelt_vars(given, read, files)
 
     def add_sql_tests(self) -> None:
         """The files in the folder `tests` beside the SQL stages; one that reads what is disabled is disabled too."""

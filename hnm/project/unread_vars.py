@@ -6,15 +6,27 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from hnm.errors import Location, ProjectError
+from hnm.project.manifest import Node
+from hnm.project.yaml_file import YamlFile
 
 _READ = re.compile(r"""\bvar\(\s*['"](\w+)['"]""")
 ALIKE = 0.8  # of a whole name, 1 being equal
 
 
-def refuse_misspelt_vars(given: Mapping[str, Location], read: set[str], templates: Iterable[Path]) -> None:
-    """Raises ProjectError. `given`: where each var is set; `read`: vars that were read; `templates`: files that may
-    read further ones under other circumstances. A var that is like none of these may serve a purpose of its own.
+def var_places(file: YamlFile, target: str, given: Iterable[str]) -> dict[str, Location]:
+    """Where each var is set for a target, the place that counts: in project.yml, or `given` on the command line."""
+    places = {}
+    for keys in (("vars",), ("targets", target, "vars")):
+        inside = [path for path in file.places if path[:-1] == keys]
+        places |= {str(path[-1]): file.places[path] for path in inside}
+    return places | dict.fromkeys(given, Location(Path("--vars")))
+
+
+def refuse_misspelt_vars(given: Mapping[str, Location], nodes: Iterable[Node], templates: Iterable[Path]) -> None:
+    """Raises ProjectError. `given`: where each var is set. `templates`: files that may read further vars than the nodes
+    did, under other circumstances. A var that is called like none of them may serve a purpose of its own.
     """
+    read = {name for node in nodes for name in node.vars_read}
     if not given.keys() - read:
         return
     known = read.union(*(_READ.findall(path.read_text(encoding="utf-8", errors="replace")) for path in templates))
