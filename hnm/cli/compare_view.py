@@ -53,7 +53,7 @@ def _print_side(found: Comparison, side: str, split: str | None, rows: list[Row]
     tests = {(row["recipe"], row["baseline"]): row for row in rows if "baseline" in row}
     baselines = list(dict.fromkeys(baseline for _, baseline in tests))
     wide = console.width >= WIDE
-    where = f"{side} ({split})" if split else side
+    where = f"{side} ({split})" if split and split != side else side
     console.print(Text(f"{found.name}: {found.measure} at {where}, {recipes[0]['queries']:,} queries", "bold"))
     headers = ["recipe", found.measure, "95 %", *(["seeds"] if wide else [])]
     for baseline in baselines:
