@@ -81,8 +81,7 @@ def load_project(root: Path, target: str | None = None, variables: Mapping[str, 
     loader.check_references()
     loader.add_sql_tests()
     check_reads(loader.nodes)
-    files = (*sql.rglob("*.sql"), *loader.templates.macro_files.values(), *pipelines.rglob("*.y*ml"))
-    refuse_misspelt_vars(var_places(file, name, variables or {}), loader.nodes.values(), files)
+    refuse_misspelt_vars(var_places(file, name, variables or {}), loader.nodes.values(), (sql, pipelines))
     if config.lineage and config.lineage.file:
         _inside(root, config.lineage.file, file.place(("lineage", "file")))
     place = file.place(("targets", name, "warehouse"))

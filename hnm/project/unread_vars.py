@@ -7,28 +7,33 @@ from pathlib import Path
 
 from hnm.errors import Location, ProjectError
 from hnm.project.manifest import Node
+from hnm.project.templating import SHIPPED_MACROS
 from hnm.project.yaml_file import YamlFile
 
 _READ = re.compile(r"""\bvar\(\s*['"](\w+)['"]""")
+_SUFFIXES = (".sql", ".yml", ".yaml")
 ALIKE = 0.8  # of a whole name, 1 being equal
 
 
 def var_places(file: YamlFile, target: str, given: Iterable[str]) -> dict[str, Location]:
     """Where each var is set for a target, the place that counts: in project.yml, or `given` on the command line."""
-    places = {}
+    places: dict[str, Location] = {}
     for keys in (("vars",), ("targets", target, "vars")):
         inside = [path for path in file.places if path[:-1] == keys]
         places |= {str(path[-1]): file.places[path] for path in inside}
     return places | dict.fromkeys(given, Location(Path("--vars")))
 
 
-def refuse_misspelt_vars(given: Mapping[str, Location], nodes: Iterable[Node], templates: Iterable[Path]) -> None:
-    """Raises ProjectError. `given`: where each var is set. `templates`: files that may read further vars than the nodes
-    did, under other circumstances. A var that is called like none of them may serve a purpose of its own.
+def refuse_misspelt_vars(given: Mapping[str, Location], nodes: Iterable[Node], folders: Iterable[Path]) -> None:
+    """Raises ProjectError. `given`: where each var is set. `folders`: of templates, which may read further vars than the
+    nodes did, under other circumstances. A var that is called like none of them may serve a purpose of its own.
     """
     read = {name for node in nodes for name in node.vars_read}
     if not given.keys() - read:
         return
+    templates = (
+        path for folder in (*folders, SHIPPED_MACROS) for path in folder.rglob("*") if path.suffix in _SUFFIXES
+    )
     known = read.union(*(_READ.findall(path.read_text(encoding="utf-8", errors="replace")) for path in templates))
     for name, where in given.items():
         alike = get_close_matches(name, known, n=1, cutoff=ALIKE) if name not in known else ()
