@@ -25,8 +25,8 @@ def var_places(file: YamlFile, target: str, given: Iterable[str]) -> dict[str, L
 
 
 def refuse_misspelt_vars(given: Mapping[str, Location], nodes: Iterable[Node], folders: Iterable[Path]) -> None:
-    """Raises ProjectError. `given`: where each var is set. `folders`: of templates, which may read further vars than the
-    nodes did, under other circumstances. A var that is called like none of them may serve a purpose of its own.
+    """Raises ProjectError. `given`: where each var is set. `folders`: of templates, which may read further vars than
+    the nodes did, under other circumstances. A var that is called like none of them may serve a purpose of its own.
     """
     read = {name for node in nodes for name in node.vars_read}
     if not given.keys() - read:
