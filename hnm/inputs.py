@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 BATCH_ROWS = 65_536
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Origin:
     """`name`: the node that an input is, or the version of it, such as `triplets@v1`. `version`: its data version.
     `tables`: the data versions of the tables that it was made from, by name.

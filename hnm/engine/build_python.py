@@ -99,7 +99,8 @@ def _origin(job: Job, source: str) -> Origin:
     """What an input is called, its data version, and those of the tables that it was made from."""
     above = input_versions(job.state[source].components)
     models = {name for name in above if name in job.state and job.state[name].materialized == "model"}
-    return Origin(source, job.state[source].data_version, {name: above[name] for name in above if name not in models})
+    tables = {name: above[name] for name in above if name not in models}
+    return Origin(name=source, version=job.state[source].data_version, tables=tables)
 
 
 def _changes(connection: "duckdb.DuckDBPyConnection", job: Job, call: Call) -> list[str]:

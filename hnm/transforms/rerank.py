@@ -159,7 +159,7 @@ def _origin(inputs: Inputs, params: RerankParams, context: Context) -> Origin:
     """Which model this is, and what it was trained on."""
     if params.model is None:
         return inputs.origin("model")
-    return Origin(model_version(resolve(params.model, context.root).fetch()))
+    return Origin(version=model_version(resolve(params.model, context.root).fetch()))
 
 
 def _as_versioned(lists: "pa.RecordBatch", origin: Origin) -> "pa.RecordBatch":

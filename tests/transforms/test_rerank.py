@@ -188,7 +188,7 @@ def test_a_bundled_model_by_name(tmp_path: Path) -> None:
 def test_the_versions_of_a_trained_model_are_those_of_the_input(tmp_path: Path, tiny_cross_encoder: Path) -> None:
     tables = {"first_stage": first_stage(LISTS), "texts": texts(TEXTS)}
     plain = Inputs.of({"model": tiny_cross_encoder}, **tables)
-    origins = {"model": Origin("weights", {"triplets": "t1", "more": "t2"})}
+    origins = {"model": Origin(version="weights", tables={"triplets": "t1", "more": "t2"})}
     known = Inputs(duckdb.connect(), (), tables, {"model": tiny_cross_encoder}, origins=origins)
     for inputs, expected in ((plain, (None, None)), (known, ("weights", "t2, t1"))):
         context = Context(stage="reranked", root=tmp_path, workdir=tmp_path / "work", settings=SETTINGS)
