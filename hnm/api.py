@@ -19,8 +19,9 @@ from hnm.engine.testing import Verdict, run_data_tests, run_unit_tests
 from hnm.errors import SelectorError, nearest
 from hnm.lineage import lineage
 from hnm.masking import masked
-from hnm.project.load import find_root, load_project
+from hnm.project.load import load_project
 from hnm.project.manifest import Manifest, Node, SqlText
+from hnm.project.root import find_root
 from hnm.warehouse.history import built_until, find_run
 from hnm.warehouse.query import query as run_query
 from hnm.warehouse.state import Materialization

@@ -132,3 +132,7 @@ def test_rag_support_before_and_after_reranking_in_a_short_block(tiny: TinyProje
         shown = tiny.hnm("summary", env={"COLUMNS": str(columns)}).stderr.splitlines()
         assert max(len(line.rstrip()) for line in shown) <= columns
         assert any(line.split() == ["bm25", "100", "0.350", "0.450", "0.550", "1,507", "2,000"] for line in shown)
+
+
+def test_the_summary_of_what_is_not_built_says_so(tiny: TinyProject) -> None:
+    assert "nothing is built yet: hnm run" in tiny.hnm("summary").stderr

@@ -97,8 +97,8 @@ class RunView:
         if not self.quiet:
             manifest = project.manifest
             self.console.print(
-                f"[bold]{escape(manifest.config.name)}[/bold] · target {manifest.target} · {len(names)} stages, "
-                f"{len(plan.stale())} to build or check"
+                f"[bold]{escape(manifest.config.name)}[/bold] · target {manifest.target} · {len(names)} "
+                f"{'stage' if len(names) == 1 else 'stages'}, {len(plan.stale())} to build or check"
             )
 
     def started(self, entry: Entry, index: int, total: int) -> None:

@@ -44,13 +44,15 @@ def print_summary(project: "Project", brief: bool = False) -> None:
     from hnm.story import tell
 
     console = stderr()
-    if not brief:
-        for part in tell(project):
-            console.print()
-            console.print(_table(part))
-            if part.alarm:
-                console.print(f"[red]what to do:[/red] {part.alarm}")
+    told = [] if brief else tell(project)
+    for part in told:
+        console.print()
+        console.print(_table(part))
+        if part.alarm:
+            console.print(f"[red]what to do:[/red] {part.alarm}")
     state = project.state()
+    if not (brief or told):
+        console.print("there is nothing to tell yet" if state else "nothing is built yet: [bold]hnm run[/bold]")
     known = [command for name, command in NEXT.items() if name in state]
     if known:
         console.print("\nnext: " + " · ".join(f"[bold]{command}[/bold]" for command in known))

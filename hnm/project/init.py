@@ -11,7 +11,7 @@ import yaml
 
 from hnm.errors import Location, ProjectError, SourceError, nearest
 from hnm.project.config import NAME
-from hnm.project.load import PROJECT_FILE
+from hnm.project.root import PROJECT_FILE
 
 SOURCE_KINDS = ("api_reference", "beir", "files", "triplets")
 FILE_FORMATS = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}

@@ -21,6 +21,7 @@ from hnm.project.data_tests import declared_tests
 from hnm.project.experiment import Experiment, read_experiment
 from hnm.project.manifest import Call, Manifest, Node, SqlText, UnitTest
 from hnm.project.references import check_inputs, is_pinned, referenced, stage_of
+from hnm.project.root import PROJECT_FILE
 from hnm.project.sql_tests import check_reads, with_sql_test
 from hnm.project.templating import Rendering, Templates, read_sql
 from hnm.project.transforms import find_transform, source_tables
@@ -31,23 +32,8 @@ from hnm.project.variants import Declared, copies, merged_places, refuse_unread_
 from hnm.project.yaml_file import KeyPath, YamlFile, read_yaml
 from hnm.sqltext import split_name
 
-PROJECT_FILE = "project.yml"
 _FALSE = {"false", "0", "no", "none", ""}
 _IN_SQL = {"materialized", "unique_key", "incremental", "description", "tags", "columns", "tests"}
-
-
-def find_root(start: Path) -> Path:
-    """The closest folder from `start` upwards that holds a project.yml. Raises ProjectError when there is none."""
-    start = start.resolve()
-    for folder in (start, *start.parents):
-        if (folder / PROJECT_FILE).is_file():
-            return folder
-    raise ProjectError(
-        "this is not an hnm project",
-        where=Location(start),
-        why=f"neither it nor a folder above it holds {PROJECT_FILE}",
-        hint="`hnm init DIR` makes a project; or name one with `--project DIR`",
-    )
 
 
 def load_project(root: Path, target: str | None = None, variables: Mapping[str, Any] | None = None) -> Manifest:

@@ -4,7 +4,7 @@ import pytest
 
 from hnm.api import Project
 from hnm.errors import Location, ProjectError
-from hnm.project.load import find_root
+from hnm.project.root import find_root
 
 PIPELINE = "pipelines/tiny.yml"
 
