@@ -191,9 +191,10 @@ def _order(connection: duckdb.DuckDBPyConnection, kept: Sequence[str], selection
     if "selected_rank" in by:
         by["selected_rank"] = "selected_rank nulls last"
     split = "" if "split" in kept else f", '{WITHOUT_SPLIT}' as split"
+    # Numbered after sorting, which takes all cores: a window over all rows sorts them with one.
     connection.execute(
-        f"create table examples as select row_number() over (order by {', '.join(by.values())}) - 1 as place, *{split} "
-        "from found",
+        f"create table examples as select row_number() over () - 1 as place, *{split} "
+        f"from (select * from found order by {', '.join(by.values())})",
         {"strategies": list(selection.strategies)} if selection.strategies and "strategy" in by else {},
     )
     connection.execute("drop table found")
