@@ -15,7 +15,7 @@ list_distinct(regexp_extract_all(lower({{ column }}), '[\p{L}\p{N}]+'))
 
 {# The same as numbers, where words are only compared: lists of texts take three times as long to join. #}
 {% macro word_hashes(column) -%}
-list_distinct(list_transform(regexp_extract_all(lower({{ column }}), '[\p{L}\p{N}]+'), lambda word: hash(word)))
+list_transform({{ words(column) }}, lambda word: hash(word))
 {%- endmacro %}
 
 {# How many elements two lists of distinct elements share. Give the shorter list first. #}

@@ -14,15 +14,20 @@ def git(project, *arguments):
     return subprocess.run(command, cwd=project.root, env=env, check=True, capture_output=True, text=True).stdout.strip()
 
 
+def release(project, ignored):
+    """Build v3 at the first commit of a new repository."""
+    git(project, "init", "-b", "trunk")
+    project.write(".gitignore", f"{ignored}\ntarget\n__pycache__\n")
+    git(project, "add", ".")
+    git(project, "commit", "-m", "first")
+    project.run(per_pair=4)
+    assert project.hnm("dataset", "tag", "v3").returncode == 0
+
+
 @pytest.fixture
 def committed(versions):
     """v3, built at the first commit of a repository whose second one has other SQL."""
-    git(versions, "init", "-b", "trunk")
-    versions.write(".gitignore", "data/warehouse\ntarget\n__pycache__\n")
-    git(versions, "add", ".")
-    git(versions, "commit", "-m", "first")
-    versions.run(per_pair=4)
-    assert versions.hnm("dataset", "tag", "v3").returncode == 0
+    release(versions, ignored="data/warehouse")
     versions.edit("sql/triplets.sql", "1.0::float", "2.0::float")
     git(versions, "commit", "-am", "second")
     return versions
@@ -50,12 +55,7 @@ def test_the_command_that_is_told_builds_the_version_again_and_comes_back(commit
 
 def test_nothing_is_said_where_the_code_is_as_it_was(versions):
     """The data, which are not under git, are what differs."""
-    git(versions, "init", "-b", "trunk")
-    versions.write(".gitignore", "data\ntarget\n__pycache__\n")
-    git(versions, "add", ".")
-    git(versions, "commit", "-m", "first")
-    versions.run(per_pair=4)
-    versions.hnm("dataset", "tag", "v3")
+    release(versions, ignored="data")
     versions.edit("data/judgments.csv", "q1,d1", "q1,d5")
     done = reproduce(versions)
     assert "file data/judgments.csv changed" in done.stdout
