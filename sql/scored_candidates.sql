@@ -12,6 +12,7 @@
 -- fused_columns.
 --
 -- Vectors are compared as lists: DuckDB copies fixed-size arrays through joins number by number, at ten times the cost.
+-- A query's right answers come as lists too: they are few, and two more joins of all candidates would cost more.
 {%- set retrievers = var('retrievers') %}
 {%- set fusions = var('fusions', []) %}
 {%- set others = ['random'] + var('imported', []) %}
@@ -76,10 +77,11 @@ known_positives as (
     {%- endif %}
 ),
 
-positive_texts as (
-    select distinct query_id, normalized_hash
+right_answers as (
+    select query_id, list(doc_id) as known_ids, list(normalized_hash) as known_hashes
     from known_positives
-    join {{ ref('texts') }} as texts on kind = 'document' and id = doc_id
+    left join {{ ref('texts') }} as texts on kind = 'document' and id = doc_id
+    group by query_id
 ),
 
 pairs as (
@@ -92,9 +94,12 @@ pairs as (
         documents.vector as positive_vector,
         documents.words as positive_words,
         {{ cosine_distance('questions.vector', 'documents.vector') }} as d_query_positive,
+        known_ids,
+        known_hashes,
     from {{ ref('positives') }}
     join questions using (query_id)
     join documents using (doc_id)
+    join right_answers using (query_id)
     where positive_rank <= {{ var('positives_per_query', 4) }}
 ),
 
@@ -107,7 +112,8 @@ compared as (
         d_query_positive,
         {{ cosine_distance('positive_vector', 'documents.vector') }} as d_positive_doc,
         {{ jaccard('query_words', 'documents.words') | indent(8) }} as lexical_overlap,
-        normalized_hash,
+        list_contains(known_ids, doc_id) as is_known_positive,
+        list_contains(known_hashes, normalized_hash) as is_positive_copy,
         {%- if knows_near_duplicates() %}
         {{ near_positive('documents.words', 'positive_words', 'd_positive_doc') | indent(8) }} as is_near_this_one,
         {%- endif %}
@@ -122,15 +128,14 @@ select
     doc_id,
     split,
     compared.* exclude (
-        query_id, positive_id, doc_id, split, normalized_hash{{ ', is_near_this_one' if knows_near_duplicates() }}
+        query_id, positive_id, doc_id, split, is_known_positive, is_positive_copy
+        {{- ', is_near_this_one' if knows_near_duplicates() }}
     ),
     (1 - d_query_doc)::float as fused_score,
     {{ reciprocal_rank_fusion(retrievers, var('rrf_k', 60)) }} as rrf,
-    known_positives.doc_id is not null as is_known_positive,
-    positive_texts.query_id is not null as is_positive_copy,
+    is_known_positive,
+    is_positive_copy,
     {%- if knows_near_duplicates() %}
     bool_or(is_near_this_one) over (partition by query_id, doc_id) as is_near_positive,
     {%- endif %}
 from compared
-left join known_positives using (query_id, doc_id)
-left join positive_texts using (query_id, normalized_hash)

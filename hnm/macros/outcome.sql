@@ -51,15 +51,25 @@ from (
 select
     *,
     '{{ strategy.name }}' as strategy,
-    if(failed is null, row_number() over (
-        partition by query_id, positive_id, failed is null order by {{ order }}, doc_id
-    ), null)::integer as selected_rank,
     case
         when selected_rank > {{ strategy.per_positive | default(1) }} then 'beyond_per_positive'
         else failed
     end as exclusion_reason,
     list_position({{ rules | list + ending }}, exclusion_reason)::integer as exclusion_step,
 from (
-    {{ (within_max_uses(strategy, considered, order) if strategy.max_uses is defined else considered) | indent }}
+    with considered as (
+        {{ (within_max_uses(strategy, considered, order) if strategy.max_uses is defined else considered) | indent(8) }}
+    )
+
+    -- Only what passes is ranked: sorting the others too, most of all, would take longer than all the rest.
+    select
+        *,
+        row_number() over (partition by query_id, positive_id order by {{ order }}, doc_id)::integer as selected_rank,
+    from considered
+    where failed is null
+    union all
+    select *, null
+    from considered
+    where failed is not null
 )
 {%- endmacro %}
