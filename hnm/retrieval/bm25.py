@@ -43,7 +43,7 @@ class BM25Index:
         if self._index is None:
             return [np.empty(0, np.int64) for _ in texts]
         scores = [self._index.get_scores_from_ids(terms) for terms in self._terms(texts, known_only=True)]
-        return [float_scores.best((row > 0).nonzero()[0], row[row > 0], self._top_k) for row in scores]
+        return [float_scores.best_above_zero(row, self._top_k) for row in scores]
 
     def _terms(self, texts: Sequence[str], known_only: bool) -> list[list[int]]:
         """Term numbers of each text; `known_only` leaves out terms that no document has."""
