@@ -1,7 +1,6 @@
 """hnm: hard-negative mining for rerankers as a declarative data project on DuckDB and Lance."""
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # type checkers take it for typing's, whose import the command line's first moments do without
 if TYPE_CHECKING:
     from hnm.api import Project
 

@@ -21,7 +21,7 @@ from pydantic import BaseModel
 from tiny_project import TinyProject
 
 from hnm.api import Project
-from hnm.cli.main import app
+from hnm.cli.app import app
 from hnm.dataset.record import SCHEMA as RECORDS
 from hnm.errors import Location
 from hnm.project import config

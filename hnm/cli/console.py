@@ -8,8 +8,6 @@ from hnm.errors import HnmError
 if TYPE_CHECKING:
     from rich.console import Console
 
-INTERRUPTED = "interrupted: what was published stays; `hnm run` goes on from there"
-
 
 @cache
 def stderr() -> "Console":

@@ -6,9 +6,15 @@ import sys
 import threading
 from types import FrameType
 
-from hnm.cli.console import INTERRUPTED
-
+INTERRUPTED = "interrupted: what was published stays; `hnm run` goes on from there"
 PATIENCE_SECONDS = 1.0
+
+
+def end_at_once_on_interrupt() -> None:
+    """Let Ctrl-C end the process while it starts: there is nothing to put in order, and modules that are half imported
+    would show a traceback, or take the exception for one of their own.
+    """
+    signal.signal(signal.SIGINT, lambda number, frame: _give_up())
 
 
 def end_soon_on_interrupt() -> None:

@@ -35,6 +35,29 @@ def policy(env: dict[str, str]) -> str:
     return done.stdout.removesuffix("\n").rpartition("\n")[2]
 
 
+INTERRUPTED = """
+import os, signal, sys
+
+class Finder:
+    def find_spec(self, name, path, target=None):
+        if name == "{module}":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Finder())
+from hnm.cli.main import main
+sys.argv = ["hnm", "--help"]
+main()
+"""
+
+
+@pytest.mark.parametrize("module", ["typer", "hnm.errors", "hnm.cli.run"])
+def test_ctrl_c_while_the_command_line_is_imported_ends_in_one_line(module: str) -> None:
+    code = INTERRUPTED.format(module=module)
+    done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=False)
+    words = "interrupted: what was published stays; `hnm run` goes on from there"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"\n{words}\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

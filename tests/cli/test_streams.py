@@ -9,7 +9,8 @@ import pytest
 from tiny_project import HNM, TinyProject, environment
 from typer.testing import CliRunner
 
-from hnm.cli.main import _run, app
+from hnm.cli.app import app
+from hnm.cli.main import _run
 
 ESCAPE = "\x1b"
 COMMANDS = [command.name for command in app.registered_commands]
