@@ -26,8 +26,9 @@ from hnm.project.sql_tests import check_reads, with_sql_test
 from hnm.project.templating import Rendering, Templates, read_sql
 from hnm.project.transforms import find_transform, source_tables
 from hnm.project.unit_tests import check_stage, read_unit_test
-from hnm.project.unread_vars import refuse_misspelt_vars, var_places
+from hnm.project.unread_vars import refuse_misspelt_vars
 from hnm.project.validate import validated
+from hnm.project.var_places import VarPlaces, given_places, places_below
 from hnm.project.variants import Declared, copies, merged_places, refuse_unread_vars
 from hnm.project.yaml_file import KeyPath, YamlFile, read_yaml
 from hnm.sqltext import split_name
@@ -55,6 +56,8 @@ def load_project(root: Path, target: str | None = None, variables: Mapping[str, 
         templates=Templates((sql / "macros",)),
         project_vars={**config.vars, **chosen.vars},
         given_vars=dict(variables or {}),
+        var_places=places_below(file, ("vars",), config.vars)
+        | places_below(file, ("targets", name, "vars"), chosen.vars),
     )
     pipelines = _inside(root, config.pipelines, file.place(("pipelines",)))
     if not pipelines.is_dir():
@@ -67,7 +70,7 @@ def load_project(root: Path, target: str | None = None, variables: Mapping[str, 
     loader.check_references()
     loader.add_sql_tests()
     check_reads(loader.nodes)
-    refuse_misspelt_vars(var_places(file, name, variables or {}), loader.nodes.values(), (sql, pipelines))
+    refuse_misspelt_vars(loader.places_of_vars(), loader.nodes.values(), (sql, pipelines))
     if config.lineage and config.lineage.file:
         _inside(root, config.lineage.file, file.place(("lineage", "file")))
     place = file.place(("targets", name, "warehouse"))
@@ -106,12 +109,14 @@ class _Loader:
         templates: Templates,
         project_vars: Mapping[str, Any],
         given_vars: Mapping[str, Any],
+        var_places: VarPlaces,
     ) -> None:
         self.root = root
         self.sql = sql
         self.templates = templates
         self.project_vars = project_vars
         self.given_vars = given_vars
+        self.var_places = var_places
         self.nodes: dict[str, Node] = {}
         self.places: dict[str, Location] = {}  # by name in lower case: DuckDB's names know no case
         self.disabled: set[str] = set()
@@ -209,8 +214,9 @@ class _Loader:
             if other != where:
                 what = f"{config.stage} has two unit tests {config.name!r}"
                 raise ProjectError(what, where=where, why=f"also at {other}")
-            rendering = self._rendering(config.stage, self.nodes[config.stage].config.vars)
+            rendering = self._rendering(config.stage, self.declared[config.stage])
             rendering.vars = {**rendering.vars, **config.vars}
+            rendering.places = {**rendering.places, **places_below(file, (*keys, "vars"), config.vars)}
             yield read_unit_test(config, self.nodes, self.templates, rendering, file, keys)
 
     def _reads_at(self, node: Node, name: str) -> Location:
@@ -243,8 +249,15 @@ class _Loader:
         self.nodes[node.name] = node
         self.places[node.name.lower()] = node.where
 
-    def _rendering(self, name: str, stage_vars: Mapping[str, Any] | None = None) -> Rendering:
-        return Rendering(name, {**self.project_vars, **(stage_vars or {}), **self.given_vars})
+    def places_of_vars(self, declared: Declared | None = None) -> VarPlaces:
+        """Where the vars are set that a stage reads, or any other template."""
+        own = places_below(declared.file, (*declared.keys, "vars"), declared.config.vars) if declared else {}
+        return {**self.var_places, **own, **given_places(self.given_vars)}
+
+    def _rendering(self, name: str, declared: Declared | None = None) -> Rendering:
+        own = declared.config.vars if declared else {}
+        places = self.places_of_vars(declared)
+        return Rendering(name, {**self.project_vars, **own, **self.given_vars}, places=places)
 
     def _add_source(self, source: SourceConfig, file: YamlFile, keys: KeyPath) -> None:
         reader = find_transform(source.format, "readers", self.root, file.place((*keys, "format")))
@@ -273,11 +286,11 @@ class _Loader:
     def _add_stage(self, declared: Declared, renamed: Mapping[str, str] | None = None) -> None:
         """`renamed`: for the copy of a stage, the names of all that were copied with it."""
         stage, file, keys = declared.config, declared.file, declared.keys
-        enabled = self._rendered(stage.enabled, file.place((*keys, "enabled")), self._rendering(stage.name, stage.vars))
+        enabled = self._rendered(stage.enabled, file.place((*keys, "enabled")), self._rendering(stage.name, declared))
         if _is_false(enabled):
             self.disabled.add(stage.name)
             return
-        rendering = self._rendering(stage.name, stage.vars)  # what `enabled` read does not enter the fingerprint
+        rendering = self._rendering(stage.name, declared)  # what `enabled` read does not enter the fingerprint
         rendering.renamed = renamed or {}
         node = self._sql_node if stage.transform is None else self._python_node
         self._add(node(stage, file, keys, rendering))

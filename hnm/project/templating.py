@@ -19,6 +19,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from hnm.errors import HnmError, Location, ProjectError, TemplateError, nearest
 from hnm.project.template_cache import compiled
+from hnm.project.var_places import VarPlaces, place_of_ending, place_of_refused
 from hnm.sqltext import quote
 
 _MISSING = object()
@@ -30,6 +31,7 @@ _ONE_EXPRESSION = re.compile(r"\s*\{\{-?((?:(?!\}\}).)*?)-?\}\}\s*", re.DOTALL)
 class Rendering:
     """One rendering: the vars it may read (the stage's before the project's), and what it did read.
 
+    `places`: where the vars are set. `calls`: the arguments of the macros that it is inside of, the outermost first.
     `renamed`: for the copy of a stage, the stages that were copied with it, itself too, to their copies' names.
     """
 
@@ -42,6 +44,8 @@ class Rendering:
     env_read: dict[str, str] = field(default_factory=dict)
     macros: dict[str, None] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
+    places: VarPlaces = field(default_factory=dict)
+    calls: list[tuple[Any, ...]] = field(default_factory=list)
 
     @property
     def written_as(self) -> str:
@@ -114,6 +118,9 @@ class Templates:
         outer, self._current = self._current, rendering
         try:
             yield
+        except _RefusedError as error:
+            error.where = where or _place_of_refused(error, rendering) or _place_in_template(error, path)
+            raise
         except HnmError as error:
             error.where = error.where or where or _place_in_template(error, path)
             raise
@@ -129,7 +136,10 @@ class Templates:
                 hint=nearest(name, known),
             ) from None
         except Exception as error:  # an expression in a template may raise anything, as any program
-            raise TemplateError(f"template error: {error}", where=where or _place_in_template(error, path)) from None
+            place = _place_in_template(error, path)
+            if place.path.parent == SHIPPED_MACROS:  # which knows its own ways: what it was given is of a wrong type
+                place = _place_of_refused(error, rendering) or place
+            raise TemplateError(f"template error: {error}", where=where or place) from None
         finally:
             self._current = outer
 
@@ -147,7 +157,10 @@ class Templates:
                 self._now().macros[name] = None
                 if not template:
                     template.append(_compile(self._sql, text, path))
-                return getattr(template[0].make_module({"this": quote(self._now().name)}), name)(*args, **kwargs)
+                self._now().calls.append(args)  # stays when the macro fails, for the error to say where
+                made = getattr(template[0].make_module({"this": quote(self._now().name)}), name)(*args, **kwargs)
+                self._now().calls.pop()
+                return made
 
             return call
 
@@ -167,7 +180,8 @@ class Templates:
         """The macro of that name: for SQL that chooses a macro by a var."""
         if name not in self.macro_files:
             hint = nearest(name, self.macro_files) or "macros are files in sql/macros/"
-            raise TemplateError(f"there is no macro {name!r}", hint=hint)
+            where = place_of_ending(name, self._now().vars_read, self._now().places)
+            raise TemplateError(f"there is no macro {name!r}", where=where, hint=hint)
         return cast(Callable[..., Any], self._sql.globals[name])
 
     def _now(self) -> Rendering:
@@ -227,8 +241,16 @@ def _compile(environment: SandboxedEnvironment, text: str, path: Path) -> jinja2
     return environment.template_class.from_code(environment, code, environment.make_globals(None))
 
 
+class _RefusedError(TemplateError):
+    """What a template found wrong and said by raise_error."""
+
+
 def _raise_error(message: str) -> NoReturn:
-    raise TemplateError(message)
+    raise _RefusedError(message)
+
+
+def _place_of_refused(error: Exception, rendering: Rendering) -> Location | None:
+    return place_of_refused(str(error), reversed(rendering.calls), rendering.vars_read, rendering.places)
 
 
 def _place_in_template(error: BaseException, path: Path) -> Location:

@@ -1,30 +1,21 @@
 """Vars that nothing reads, and that are called almost like one that something does: misspelt, and without effect."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
-from hnm.errors import Location, ProjectError
+from hnm.errors import ProjectError
 from hnm.project.manifest import Node
 from hnm.project.templating import SHIPPED_MACROS
-from hnm.project.yaml_file import YamlFile
+from hnm.project.var_places import VarPlaces
 
 _READ = re.compile(r"""\bvar\(\s*['"](\w+)['"]""")
 _SUFFIXES = (".sql", ".yml", ".yaml")
 ALIKE = 0.8  # of a whole name, 1 being equal
 
 
-def var_places(file: YamlFile, target: str, given: Iterable[str]) -> dict[str, Location]:
-    """Where each var is set for a target, the place that counts: in project.yml, or `given` on the command line."""
-    places: dict[str, Location] = {}
-    for keys in (("vars",), ("targets", target, "vars")):
-        inside = [path for path in file.places if path[:-1] == keys]
-        places |= {str(path[-1]): file.places[path] for path in inside}
-    return places | dict.fromkeys(given, Location(Path("--vars")))
-
-
-def refuse_misspelt_vars(given: Mapping[str, Location], nodes: Iterable[Node], folders: Iterable[Path]) -> None:
+def refuse_misspelt_vars(given: VarPlaces, nodes: Iterable[Node], folders: Iterable[Path]) -> None:
     """Raises ProjectError. `given`: where each var is set. `folders`: of templates, which may read further vars than
     the nodes did, under other circumstances. A var that is called like none of them may serve a purpose of its own.
     """
@@ -35,7 +26,9 @@ def refuse_misspelt_vars(given: Mapping[str, Location], nodes: Iterable[Node], f
         path for folder in (*folders, SHIPPED_MACROS) for path in folder.rglob("*") if path.suffix in _SUFFIXES
     )
     known = read.union(*(_READ.findall(path.read_text(encoding="utf-8", errors="replace")) for path in templates))
-    for name, where in given.items():
+    for name, (file, keys) in given.items():
         alike = get_close_matches(name, known, n=1, cutoff=ALIKE) if name not in known else ()
         if alike:
-            raise ProjectError(f"nothing reads the var {name!r}", where=where, hint=f"did you mean {alike[0]!r}?")
+            raise ProjectError(
+                f"nothing reads the var {name!r}", where=file.place(keys), hint=f"did you mean {alike[0]!r}?"
+            )
