@@ -3,8 +3,8 @@
     python benchmarks/export.py FOLDER [--rows 1000000] [--shuffled] [--workers 2]
 
 FOLDER is a collection in BEIR's form, such as MedQuAD. Triplets are drawn from it at random, stored as a Lance table,
-and read in child processes, one for each measurement; prints JSON. `peak_mb` is the resident set of a child and its
-workers at its highest. `ratio` is the speed against `parquet_baseline`: Lance's batches as they are stored, written to
+and read in child processes, one for each measurement; prints JSON. `peak_mb` is the resident memory of a child and its
+workers at its highest, pages that they share counted once (PSS). `ratio` is the speed against `parquet_baseline`: Lance's batches as they are stored, written to
 one Parquet file by pyarrow with the same compression. `--shuffled` stores the triplets in random order: the worst case,
 since an export is in the order of the ids; stages store them in that order.
 """
@@ -151,7 +151,7 @@ def watched(arguments: list[str]) -> dict[str, Any]:
         while not over.wait(0.1):
             try:
                 family = [process, *process.children(recursive=True)]
-                peak[0] = max(peak[0], sum(one.memory_info().rss for one in family) / 1e6)
+                peak[0] = max(peak[0], sum(one.memory_full_info().pss for one in family) / 1e6)
             except psutil.Error:
                 continue
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
-from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from torch.utils.data import DataLoader, IterableDataset, default_collate, get_worker_info
 
 from hnm.dataset.ahead import ahead
 from hnm.dataset.find import DatasetVersion
@@ -54,12 +54,24 @@ class TorchDataset(IterableDataset[dict[str, Any]]):
         self._epoch.fill_(epoch)
 
     def loader(self, batch_size: int = 1, workers: int = 0, **options: Any) -> "DataLoader[dict[str, Any]]":
-        """A `DataLoader` whose workers are spawned. A script that calls it needs `if __name__ == "__main__":`."""
+        """A `DataLoader` whose workers are spawned. A script that calls it needs `if __name__ == "__main__":`.
+
+        `options` are those of `DataLoader`. Its own collation is done a column at a time, without making the rows; with
+        a `collate_fn`, rows are made and handed to it.
+        """
         if workers:
             options = {"multiprocessing_context": "spawn"} | options
-        return DataLoader(self, batch_size=batch_size, num_workers=workers, **options)
+        if options.get("collate_fn") or batch_size is None:
+            return DataLoader(self, batch_size=batch_size, num_workers=workers, **options)
+        batches = TorchBatches(self, batch_size, workers, options.pop("drop_last", False))
+        return DataLoader(batches, batch_size=None, num_workers=workers, **options)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
+        for part in self.record_batches():
+            yield from part.to_pylist()
+
+    def record_batches(self) -> Iterator[pa.RecordBatch]:
+        """This worker's rows, `OBJECTS_AT_ONCE` at most in each batch."""
         if os.getpid() != self._process:
             raise HnmError(
                 "a forked process cannot read Lance: its threads do not survive a fork",
@@ -68,11 +80,16 @@ class TorchDataset(IterableDataset[dict[str, Any]]):
         worker = get_worker_info()
         number, count = (worker.id, worker.num_workers) if worker else (0, 1)
         order = self._order()
-        size = max(1, min(self.chunk_rows, -(-len(order) // count)))
-        chunks = (order[start : start + size] for start in range(number * size, len(order), count * size))
+        chunks = (order[chunk] for chunk in self.chunks(number, count))
         for batch, places in ahead(self._batches(chunks, max(BATCH_BYTES // count, LEAST_BATCH_BYTES))):
-            for part in _parts(batch, places):
-                yield from part.to_pylist()
+            yield from _parts(batch, places)
+
+    def chunks(self, number: int, count: int) -> Iterator[slice]:
+        """Which rows, counted in the order of the iteration, the worker of this number has among so many."""
+        rows = len(self)
+        size = max(1, min(self.chunk_rows, -(-rows // count)))
+        for start in range(number * size, rows, count * size):
+            yield slice(start, min(start + size, rows))
 
     def _batches(
         self, chunks: Iterable[Positions], batch_bytes: int
@@ -94,6 +111,45 @@ class TorchDataset(IterableDataset[dict[str, Any]]):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _process=os.getpid())
+
+
+class TorchBatches(IterableDataset[dict[str, Any]]):
+    """The rows of a `TorchDataset` in batches of `size`, each a dictionary of columns as `default_collate` makes them.
+
+    Each of the `workers` makes batches of its own rows, so that the last one of each may be smaller; `drop_last` leaves
+    those out.
+    """
+
+    def __init__(self, rows: TorchDataset, size: int, workers: int, drop_last: bool) -> None:
+        if size < 1:
+            raise ValueError(f"batch_size is {size}: at least 1")
+        self.rows = rows
+        self.size = size
+        self.workers = workers
+        self.drop_last = drop_last
+
+    def __len__(self) -> int:
+        count = max(1, self.workers)
+        of_worker = [sum(part.stop - part.start for part in self.rows.chunks(number, count)) for number in range(count)]
+        return sum(rows // self.size if self.drop_last else -(-rows // self.size) for rows in of_worker)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        waiting: dict[str, list[Any]] = {name: [] for name in self.rows.columns}
+        for part in self.rows.record_batches():
+            for name, column in zip(part.schema.names, part.columns, strict=True):
+                waiting[name] += column.to_pylist()
+            yield from self._full(waiting)
+        if not self.drop_last and any(waiting.values()):
+            yield {name: default_collate(values) for name, values in waiting.items()}
+
+    def _full(self, waiting: dict[str, list[Any]]) -> Iterator[dict[str, Any]]:
+        """The full batches of what waits; the rest stays."""
+        count = min(map(len, waiting.values()), default=0)
+        stop = count - count % self.size
+        for start in range(0, stop, self.size):
+            yield {name: default_collate(values[start : start + self.size]) for name, values in waiting.items()}
+        for values in waiting.values():
+            del values[:stop]
 
 
 def _parts(batch: pa.RecordBatch, places: Positions | None) -> Iterator[pa.RecordBatch]:

@@ -157,6 +157,37 @@ def test_a_table_smaller_than_a_chunk_is_shared_among_workers(tmp_path):
     assert [name for (name,) in found[::2]] == [row["negative_id"] for row in stream][:4]
 
 
+@pytest.mark.parametrize(("rows", "size", "workers"), [(7, 3, 0), (7, 3, 2), (8, 4, 2), (8, 1, 2)])
+def test_a_loader_knows_how_many_batches_it_has(tmp_path, rows, size, workers):
+    stream = dataset(tmp_path, MANY[:rows]).torch(["query_id", "selected_rank"])
+    loader = stream.loader(batch_size=size, workers=workers)
+    found = list(loader)
+    assert len(loader) == len(found)
+    assert [len(batch["query_id"]) for batch in found if len(batch["query_id"]) > size] == []
+    whole = [batch for batch in found if len(batch["query_id"]) == size]
+    assert len(stream.loader(batch_size=size, workers=workers, drop_last=True)) == len(whole)
+
+
+def test_batches_are_as_default_collation_makes_them_of_rows(many):
+    stream = many.torch([name for name in many.schema.names if name != "split"], shuffle=True)
+    by_torch = DataLoader(stream, batch_size=300)
+    for ours, theirs in zip(stream.loader(batch_size=300), by_torch, strict=True):
+        assert list(ours) == list(theirs)
+        for name in ours:
+            if isinstance(theirs[name], torch.Tensor):
+                assert ours[name].dtype == theirs[name].dtype
+                assert torch.equal(ours[name], theirs[name])
+            else:
+                assert ours[name] == theirs[name]
+
+
+def test_a_collation_of_ones_own_gets_rows(many):
+    loader = many.torch(["query_id", "query"]).loader(
+        batch_size=3, collate_fn=lambda rows: [tuple(row) for row in rows]
+    )
+    assert next(iter(loader)) == [("query_id", "query")] * 3
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_a_forked_worker_is_refused_in_words(many):
     loader = DataLoader(many.torch(["query_id"]), num_workers=1, multiprocessing_context="fork")

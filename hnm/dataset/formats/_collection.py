@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hnm.dataset.examples import Examples, positions
-from hnm.dataset.shards import TsvFile
+from hnm.dataset.files import TsvFile
 
 DOCUMENTS = """
 select * from (

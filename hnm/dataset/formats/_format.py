@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from hnm.dataset.examples import Examples
-    from hnm.dataset.shards import Kind, Output
+    from hnm.dataset.files import Kind
+    from hnm.dataset.shards import Output
 
     Convert = Callable[[pa.RecordBatch], pa.RecordBatch]
 
@@ -80,7 +81,7 @@ def write_items(
     Parquet files of the same names in the folder `ids`.
     """
     from hnm.dataset.ahead import ahead
-    from hnm.dataset.shards import ParquetFile
+    from hnm.dataset.files import ParquetFile
 
     written = {}
     for split, count, items in examples.items(query, values):

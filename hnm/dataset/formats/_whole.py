@@ -5,8 +5,9 @@ from typing import Literal
 import pyarrow as pa
 
 from hnm.dataset.examples import Examples, positions
+from hnm.dataset.files import Kind
 from hnm.dataset.formats._format import Format, Options, Told, write_items
-from hnm.dataset.shards import Kind, Output
+from hnm.dataset.shards import Output
 
 QUERY = "select split, position from examples order by place"
 

@@ -4,9 +4,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hnm.dataset.examples import Examples, positions
+from hnm.dataset.files import JsonLinesFile
 from hnm.dataset.formats._format import Format, Options, Told, write_items
 from hnm.dataset.formats._groups import BY_QUERY, as_lists, ids, numbers, texts
-from hnm.dataset.shards import JsonLinesFile, Output
+from hnm.dataset.shards import Output
 
 SCORES = ("d_query_positive", "fused_score")
 

@@ -4,9 +4,10 @@ import numpy as np
 import pyarrow as pa
 
 from hnm.dataset.examples import Examples, positions
+from hnm.dataset.files import ParquetFile
 from hnm.dataset.formats._format import Format, Options, Told, write_items
 from hnm.dataset.formats._groups import GROUPS, as_lists, ids, offsets, texts
-from hnm.dataset.shards import Output, ParquetFile
+from hnm.dataset.shards import Output
 
 QUERY = f"""{GROUPS}
 select

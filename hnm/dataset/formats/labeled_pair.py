@@ -3,9 +3,10 @@
 import pyarrow as pa
 
 from hnm.dataset.examples import Examples, positions
+from hnm.dataset.files import ParquetFile
 from hnm.dataset.formats._format import Format, Options, Told, write_items
 from hnm.dataset.formats._groups import GROUPS
-from hnm.dataset.shards import Output, ParquetFile
+from hnm.dataset.shards import Output
 
 QUERY = f"""{GROUPS}
 select split, query_id, positive_id as doc_id, position, true as is_positive, place from pairs

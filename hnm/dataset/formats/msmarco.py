@@ -3,10 +3,11 @@
 import pyarrow as pa
 
 from hnm.dataset.examples import Examples
+from hnm.dataset.files import TsvFile
 from hnm.dataset.formats._collection import documents, judgments, of_split, queries, write_tsv
 from hnm.dataset.formats._format import Format, Options, Told, write_items
 from hnm.dataset.formats.triplet import QUERY, write_triplets
-from hnm.dataset.shards import Output, TsvFile
+from hnm.dataset.shards import Output
 from hnm.writers._names import file_name
 
 

@@ -3,9 +3,10 @@
 import pyarrow as pa
 
 from hnm.dataset.examples import Examples, positions
+from hnm.dataset.files import ParquetFile
 from hnm.dataset.formats._format import Format, Options, Told, write_items
 from hnm.dataset.formats._groups import GROUPS, ids, texts
-from hnm.dataset.shards import Output, ParquetFile
+from hnm.dataset.shards import Output
 
 DEFAULT_NEGATIVES = 4
 QUERY = f"""{GROUPS}

@@ -3,9 +3,10 @@
 import pyarrow as pa
 
 from hnm.dataset.examples import Examples, positions
+from hnm.dataset.files import JsonLinesFile
 from hnm.dataset.formats._format import Format, Options, Told, write_items
 from hnm.dataset.formats._groups import BY_QUERY, as_lists, ids, texts
-from hnm.dataset.shards import JsonLinesFile, Output
+from hnm.dataset.shards import Output
 
 
 def _write(examples: Examples, output: Output, options: Options) -> Told:

@@ -3,9 +3,10 @@
 import pyarrow as pa
 
 from hnm.dataset.examples import IDS, TEXTS, Examples, positions
+from hnm.dataset.files import Kind, ParquetFile
 from hnm.dataset.formats._format import Format, Options, Told, write_items
 from hnm.dataset.formats._groups import GROUPS
-from hnm.dataset.shards import Kind, Output, ParquetFile
+from hnm.dataset.shards import Output
 
 QUERY = f"""{GROUPS}
 select split, position, query_id, positive_id, negative_id from of_pair where nth <= coalesce($negatives, nth)
