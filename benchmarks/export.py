@@ -4,9 +4,10 @@
 
 FOLDER is a collection in BEIR's form, such as MedQuAD. Triplets are drawn from it at random, stored as a Lance table,
 and read in child processes, one for each measurement; prints JSON. `peak_mb` is the resident memory of a child and its
-workers at its highest, pages that they share counted once (PSS). `ratio` is the speed against `parquet_baseline`: Lance's batches as they are stored, written to
-one Parquet file by pyarrow with the same compression. `--shuffled` stores the triplets in random order: the worst case,
-since an export is in the order of the ids; stages store them in that order.
+workers at its highest, pages that they share counted once (PSS). `ratio` is the speed against `parquet_baseline`:
+Lance's batches as they are stored, written to one Parquet file by pyarrow with the same compression. `--shuffled`
+stores the triplets in random order: the worst case, since an export is in the order of the ids; stages store them in
+that order.
 """
 
 import argparse

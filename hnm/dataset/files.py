@@ -16,7 +16,7 @@ import pyarrow.parquet
 
 from hnm.dataset.tsv import tsv_lines
 
-PART_BYTES = 2**20
+PART_BYTES = 4 * 2**20
 
 
 class Writer(Protocol):

@@ -22,14 +22,15 @@ Positions = NDArray[np.int64]
 class Rows:
     """A Lance dataset as rows by position, from 0 in stored order.
 
-    How many rows are read at once follows the width of those before them, so that a batch has about `batch_bytes`: of
-    the columns that are read together, the widest decide.
+    How many rows are read at once follows the width of those before them, so that a batch has about `batch_bytes`, and
+    `most_rows` at most: of the columns that are read together, the widest decide.
     """
 
-    def __init__(self, dataset: Any, stage: str, batch_bytes: int | None = None) -> None:
+    def __init__(self, dataset: Any, stage: str, batch_bytes: int | None = None, most_rows: int = MOST_ROWS) -> None:
         self.dataset = dataset
         self.stage = stage
         self.batch_bytes = batch_bytes or BATCH_BYTES
+        self.most_rows = most_rows
         self.columns: list[str] = dataset.schema.names
         self._at_once: dict[tuple[str, ...], int] = {}
 
@@ -76,13 +77,15 @@ class Rows:
         else:
             table = self.dataset.take(unique, columns=columns)
         wanted = min(self.batch_bytes, IN_ORDER_BYTES) if in_order else self.batch_bytes
-        self._at_once[tuple(columns)] = max(1, min(MOST_ROWS, wanted * count // max(table.nbytes, 1)))
+        self._at_once[tuple(columns)] = max(1, min(self.most_rows, wanted * count // max(table.nbytes, 1)))
         (batch,) = table.combine_chunks().to_batches()
         return batch
 
     def scan(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """All rows in stored order."""
-        rows = Rows(self.dataset, self.stage, self.batch_bytes)  # its columns say nothing of the width of others
+        rows = Rows(
+            self.dataset, self.stage, self.batch_bytes, self.most_rows
+        )  # its columns say nothing of the width of others
         for part in rows.slices(np.ones(len(self), np.int64)):
             yield rows.take(np.arange(part.start, part.stop), columns)
 

@@ -14,11 +14,11 @@ from hnm.dataset.find import DatasetVersion
 from hnm.dataset.rows import Positions, Rows
 from hnm.errors import HnmError
 
-CHUNK_ROWS = 65_536
-BATCH_BYTES = 128 * 2**20
-"""Twice as much as elsewhere: in a shuffled order, what shares a page of the file is seldom read at once. Workers share
-it, so that more of them do not take more memory."""
-LEAST_BATCH_BYTES = 32 * 2**20
+CHUNK_ROWS = 262_144
+SHUFFLED_BYTES = 256 * 2**20
+"""Four times as much as elsewhere: in a shuffled order, the fewer rows are read at once, the fewer share a page of the
+file. Workers share it, so that more of them do not take more memory."""
+LEAST_BYTES = 32 * 2**20
 OBJECTS_AT_ONCE = 1_024
 
 
@@ -29,9 +29,10 @@ class TorchDataset(IterableDataset[dict[str, Any]]):
     that of the ids. The order over several workers is theirs in turn, `chunk_rows` at a time at most, and the same
     every time for their number.
 
-    Memory: 8 bytes per row for all processes together, and in each 16 more with `shuffle`, and two batches of about
-    128 MB, divided by the number of workers down to 32 MB. Each worker opens the Lance table for itself, so they must
-    be spawned: Lance's threads do not survive a fork. `loader` sees to that; a forked worker raises HnmError.
+    Memory: 8 bytes per row for all processes together, and two batches of about 64 MB in each; with `shuffle`, 16 bytes
+    per row more in each, and batches of about 256 MB, divided by the number of workers down to 32 MB. Each worker opens
+    the Lance table for itself, so they must be spawned: Lance's threads do not survive a fork. `loader` sees to that; a
+    forked worker raises HnmError.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class TorchDataset(IterableDataset[dict[str, Any]]):
         if options.get("collate_fn") or batch_size is None:
             return DataLoader(self, batch_size=batch_size, num_workers=workers, **options)
         batches = TorchBatches(self, batch_size, workers, options.pop("drop_last", False))
-        return DataLoader(batches, batch_size=None, num_workers=workers, **options)
+        return DataLoader(batches, batch_size=None, num_workers=workers, **options | {"collate_fn": _as_it_is})
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for part in self.record_batches():
@@ -81,7 +82,8 @@ class TorchDataset(IterableDataset[dict[str, Any]]):
         number, count = (worker.id, worker.num_workers) if worker else (0, 1)
         order = self._order()
         chunks = (order[chunk] for chunk in self.chunks(number, count))
-        for batch, places in ahead(self._batches(chunks, max(BATCH_BYTES // count, LEAST_BATCH_BYTES))):
+        batch_bytes = max(SHUFFLED_BYTES // count, LEAST_BYTES) if self.shuffle else None
+        for batch, places in ahead(self._batches(chunks, batch_bytes)):
             yield from _parts(batch, places)
 
     def chunks(self, number: int, count: int) -> Iterator[slice]:
@@ -92,9 +94,9 @@ class TorchDataset(IterableDataset[dict[str, Any]]):
             yield slice(start, min(start + size, rows))
 
     def _batches(
-        self, chunks: Iterable[Positions], batch_bytes: int
+        self, chunks: Iterable[Positions], batch_bytes: int | None
     ) -> Iterator[tuple[pa.RecordBatch, Positions | None]]:
-        rows = Rows(self.version.open(), self.version.stage, batch_bytes)
+        rows = Rows(self.version.open(), self.version.stage, batch_bytes, CHUNK_ROWS)
         for chunk in chunks:
             for part in rows.slices(np.ones(len(chunk), np.int64)):
                 yield rows.take_unordered(chunk[part], self.columns)
@@ -113,7 +115,7 @@ class TorchDataset(IterableDataset[dict[str, Any]]):
         self.__dict__.update(state, _process=os.getpid())
 
 
-class TorchBatches(IterableDataset[dict[str, Any]]):
+class TorchBatches(IterableDataset[Any]):
     """The rows of a `TorchDataset` in batches of `size`, each a dictionary of columns as `default_collate` makes them.
 
     Each of the `workers` makes batches of its own rows, so that the last one of each may be smaller; `drop_last` leaves
@@ -133,23 +135,56 @@ class TorchBatches(IterableDataset[dict[str, Any]]):
         of_worker = [sum(part.stop - part.start for part in self.rows.chunks(number, count)) for number in range(count)]
         return sum(rows // self.size if self.drop_last else -(-rows // self.size) for rows in of_worker)
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        waiting: dict[str, list[Any]] = {name: [] for name in self.rows.columns}
-        for part in self.rows.record_batches():
-            for name, column in zip(part.schema.names, part.columns, strict=True):
-                waiting[name] += column.to_pylist()
-            yield from self._full(waiting)
-        if not self.drop_last and any(waiting.values()):
-            yield {name: default_collate(values) for name, values in waiting.items()}
+    def __iter__(self) -> Iterator["dict[str, Any] | _OnItsWay"]:
+        make = _columns if get_worker_info() is None else _OnItsWay
+        for batch in _of_size(self.rows.record_batches(), self.size):
+            if batch.num_rows == self.size or not self.drop_last:
+                yield make(batch)
 
-    def _full(self, waiting: dict[str, list[Any]]) -> Iterator[dict[str, Any]]:
-        """The full batches of what waits; the rest stays."""
-        count = min(map(len, waiting.values()), default=0)
-        stop = count - count % self.size
-        for start in range(0, stop, self.size):
-            yield {name: default_collate(values[start : start + self.size]) for name, values in waiting.items()}
-        for values in waiting.values():
-            del values[:stop]
+
+class _OnItsWay:
+    """A batch that a worker hands over: as Arrow, which costs a copy, and not as objects, which cost a pickle of each.
+    Where it arrives, it is the dictionary."""
+
+    def __init__(self, batch: pa.RecordBatch) -> None:
+        self.batch = batch
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, self.batch.schema) as stream:
+            stream.write_batch(
+                self.batch
+            )  # the rows of a slice alone: its own pickle would take all that it is cut from
+        return _arrived, (sink.getvalue().to_pybytes(),)
+
+
+def _arrived(stream: bytes) -> dict[str, Any]:
+    return _columns(pa.ipc.open_stream(stream).read_next_batch())
+
+
+def _columns(batch: pa.RecordBatch) -> dict[str, Any]:
+    columns = zip(batch.schema.names, batch.columns, strict=True)
+    return {name: default_collate(column.to_pylist()) for name, column in columns}
+
+
+def _of_size(parts: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.RecordBatch]:
+    """The same rows in batches of `size`; the last one may be smaller."""
+    waiting: list[pa.RecordBatch] = []
+    for part in parts:
+        waiting.append(part)
+        if (count := sum(one.num_rows for one in waiting)) < size:
+            continue
+        rows = pa.concat_batches(waiting) if len(waiting) > 1 else part
+        full = count - count % size
+        yield from (rows.slice(start, size) for start in range(0, full, size))
+        waiting = [rows.slice(full)] if full < count else []
+    if waiting:
+        yield pa.concat_batches(waiting)
+
+
+def _as_it_is(batch: dict[str, Any]) -> dict[str, Any]:
+    """Instead of torch's own conversion, which would look at every text again."""
+    return batch
 
 
 def _parts(batch: pa.RecordBatch, places: Positions | None) -> Iterator[pa.RecordBatch]:
