@@ -3,7 +3,7 @@
 import re
 
 import pyarrow as pa
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hnm.dataset.tsv import tsv_lines
@@ -12,6 +12,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.none(
 BREAKS = re.compile("[\x00-\x1f\x85\u2028\u2029]")
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(TEXTS, TEXTS), max_size=5), st.integers(0, 2))
 @example([("\u2028\u00e9", "\x85")], 0)
 @example([("", None)], 0)

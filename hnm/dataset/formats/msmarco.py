@@ -33,6 +33,6 @@ def _with_zero(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 FORMAT = Format(
-    "MS MARCO: triples of texts and of ids, collection, queries, qrels; line breaks and control characters become spaces",
+    "MS MARCO: triples of texts and of ids, collection, queries, qrels; control characters become spaces",
     _write,
 )
