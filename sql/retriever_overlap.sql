@@ -2,37 +2,37 @@
 -- documents have in common, as means over the queries that negatives are mined for.
 -- jaccard: shared documents / documents of either. unique_share: of the retriever's own documents, those that the other
 -- does not have; against 'any_other', that is the retriever's own contribution to the pool.
-with top as (
-    select retriever, query_id, doc_id
-    from {{ ref('candidates') }}
-    where
-        retriever <> 'random'
-        and rank <= {{ var('overlap_depth', 10) }}
-        and query_id in (select query_id from {{ ref('positives') }})
-),
-
-retrievers as (
-    select unnest({{ var('retrievers') }}) as retriever
+--
+-- A set of retrievers is a number with one bit for each: every document is grouped once, whatever the number of pairs.
+{%- set retrievers = var('retrievers') %}
+with retrievers as (
+    select unnest({{ retrievers }}) as retriever, unnest(range({{ retrievers | length }})) as place
 ),
 
 opponents as (
-    select one.retriever, unnest([other.retriever, 'any_other']) as other, other.retriever as member
+    select
+        one.retriever,
+        unnest([other.retriever, 'any_other']) as other,
+        1::hugeint << one.place as own,
+        1::hugeint << other.place as theirs,
     from retrievers as one
     join retrievers as other on one.retriever <> other.retriever
 ),
 
+pairs as (
+    select retriever, other, own, bit_or(theirs) as theirs
+    from opponents
+    group by retriever, other, own
+),
+
 found as (
-    select retriever, other, query_id, doc_id, bool_or(own) as by_retriever, bool_or(not own) as by_other
-    from (
-        select retriever, other, query_id, doc_id, true as own
-        from (select distinct retriever, other from opponents)
-        join top using (retriever)
-        union all
-        select opponents.retriever, other, query_id, doc_id, false
-        from opponents
-        join top on top.retriever = member
-    )
-    group by all
+    select query_id, doc_id, bit_or(1::hugeint << place) as finders
+    from {{ ref('candidates') }}
+    join retrievers using (retriever)
+    where
+        rank <= {{ var('overlap_depth', 10) }}
+        and query_id in (select query_id from {{ ref('positives') }})
+    group by query_id, doc_id
 ),
 
 compared as (
@@ -42,7 +42,12 @@ compared as (
         query_id,
         count(*) filter (by_retriever and by_other) / count(*) as jaccard,
         count(*) filter (not by_other) / nullif(count(*) filter (by_retriever), 0) as unique_share,
-    from found
+    from (
+        select retriever, other, query_id, (finders & own) <> 0 as by_retriever, (finders & theirs) <> 0 as by_other
+        from found
+        cross join pairs
+    )
+    where by_retriever or by_other
     group by retriever, other, query_id
 )
 
