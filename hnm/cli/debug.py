@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from hnm.cli.options import ProjectOption, TargetOption
+from hnm.errors import HnmError, Location
 
 
 def debug(project: ProjectOption = Path(), target: TargetOption = None) -> None:
@@ -53,7 +54,10 @@ def clean(
             loaded.warehouse.clear()
         typer.echo(f"removed what was built in {manifest.warehouse}", err=True)
     for folder in folders:
-        shutil.rmtree(folder)
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:  # which names what is inside of the folder, without the folder
+            raise HnmError("cannot remove", where=Location(folder), why=error.strerror) from error
         typer.echo(f"removed {folder}", err=True)
     if not folders and not everything:
         typer.echo("nothing to remove", err=True)

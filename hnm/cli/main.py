@@ -33,6 +33,7 @@ def _run() -> int:
 
     from hnm.cli.app import app
     from hnm.cli.console import show_error, stderr
+    from hnm.cli.refused_by_system import refused_by_system
     from hnm.errors import HnmError
 
     try:
@@ -48,7 +49,11 @@ def _run() -> int:
         return WRONG_USAGE
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted()
-    except Exception:  # whatever was not foreseen is a bug of hnm: say so, with all that is needed to mend it
+    except Exception as error:  # whatever was not foreseen is a bug of hnm: say so, with all that is needed to mend it
+        refused = refused_by_system(error) if isinstance(error, OSError) else None
+        if refused:
+            show_error(refused)
+            return FAILURE
         stderr().print_exception(show_locals=False)
         stderr().print("[bold red]this is a bug in hnm[/bold red]: please report it with the lines above")
         return WRONG_USAGE

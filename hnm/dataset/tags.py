@@ -33,7 +33,9 @@ def tag(warehouse: Warehouse, version: DatasetVersion, name: str, move: bool = F
         (tags.create if before is None else tags.update)(name, version.lance_version)
     except (ValueError, OSError) as error:
         what = f"version {version.lance_version} of {version.stage} cannot be tagged"
-        raise WarehouseError(what, why=str(error).splitlines()[0], hint=_HINT.format(version.stage)) from None
+        there = is_readable(version.folder, version.lance_version)
+        hint = _can_be_written(version.folder) if there else _HINT.format(version.stage)
+        raise WarehouseError(what, why=str(error).splitlines()[0], hint=hint) from None
     # From here on no cleaning up takes the version. One that ran meanwhile may have: then no tag must point to nothing.
     if not is_readable(version.folder, version.lance_version):
         tags.delete(name) if before is None else tags.update(name, before)
@@ -49,8 +51,16 @@ def untag(warehouse: Warehouse, stage: str, name: str) -> DatasetVersion:
         listed = f"its tags: {', '.join(names)}" if names else "it has none"
         raise WarehouseError(f"{stage} has no tag {name!r}", why=listed, hint=nearest(name, names))
     version = find(warehouse, stage, name)
-    _tags(folder).delete(name)
+    try:
+        _tags(folder).delete(name)
+    except OSError as error:
+        what = f"{stage}@{name} cannot be untagged"
+        raise WarehouseError(what, why=str(error).splitlines()[0], hint=_can_be_written(folder)) from None
     return version
+
+
+def _can_be_written(folder: Path) -> str:
+    return f"can {folder} be written?"
 
 
 def _check_name(warehouse: Warehouse, stage: str, name: str) -> None:
