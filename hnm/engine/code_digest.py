@@ -3,14 +3,13 @@
 Taken from the syntax tree without docstrings, so that comments, layout and documentation never make a stage stale.
 """
 
-import ast
 import hashlib
 import inspect
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hnm.errors import Location, ProjectError
+from hnm.engine.module_facts import module_facts
 from hnm.transform import Transform
 
 PACKAGE = Path(__file__).parent.parent
@@ -26,7 +25,8 @@ def code_digest(transform: Transform[Any], root: Path) -> str:
     start = Path(inspect.getsourcefile(transform.function) or "")
     digest = hashlib.sha256(transform.name.encode())
     for entry in sorted(
-        path.relative_to(_base(path, root)).as_posix().encode() + _tree_digest(path) for path in _reachable(start, root)
+        path.relative_to(_base(path, root)).as_posix().encode() + bytes.fromhex(module_facts(path).digest)
+        for path in _reachable(start, root)
     ):
         digest.update(entry)
     return digest.hexdigest()[:16]
@@ -63,6 +63,7 @@ def _packages(path: Path, base: Path) -> list[Path]:
     return [candidate for candidate in candidates if candidate.is_file()]
 
 
+@cache
 def _module_file(name: str, root: Path) -> Path | None:
     """The file of a module of the project or of hnm; None for what is installed: that counts by its version."""
     parts = name.split(".")
@@ -74,37 +75,11 @@ def _module_file(name: str, root: Path) -> Path | None:
 
 
 @cache
-def _tree(path: Path) -> ast.Module:
-    try:
-        tree = ast.parse(path.read_bytes())
-    except SyntaxError as error:
-        raise ProjectError(f"{path.name}: {error.msg}", where=Location(path, error.lineno, error.offset)) from None
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.body[0] if node.body else None
-            if (
-                isinstance(first, ast.Expr)
-                and isinstance(first.value, ast.Constant)
-                and isinstance(first.value.value, str)
-            ):
-                node.body = node.body[1:]
-    return tree
-
-
-@cache
-def _tree_digest(path: Path) -> bytes:
-    return hashlib.sha256(ast.dump(_tree(path)).encode()).digest()
-
-
-@cache
 def _imports(path: Path, base: Path) -> frozenset[str]:
     """Every module name that stands in an import anywhere in the file; `from a import b` counts as a and a.b."""
     names: set[str] = set()
-    for node in ast.walk(_tree(path)):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            package = path.relative_to(base).parts[: -node.level] if node.level else ()
-            module = ".".join((*package, *([node.module] if node.module else [])))
-            names.update((module, *(f"{module}.{alias.name}".strip(".") for alias in node.names)))
+    for one in module_facts(path).imports:
+        package = path.relative_to(base).parts[: -one.level] if one.level else ()
+        module = ".".join((*package, *([one.module] if one.module else [])))
+        names.update((module, *(f"{module}.{name}".strip(".") for name in one.names)))
     return frozenset(names)

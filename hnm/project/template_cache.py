@@ -1,10 +1,8 @@
 """Compiled templates, kept between invocations: compiling takes longer than all else that a plan does.
 
-They are code, so they stand in the user's own cache folder (`$XDG_CACHE_HOME/hnm`, else `~/.cache/hnm`), never in a
-project that somebody else may have packed.
+They are code, so they stand in the user's own cache folder, never in a project that somebody else may have packed.
 """
 
-import os
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +10,8 @@ from types import CodeType
 
 import jinja2
 from jinja2.bccache import Bucket, FileSystemBytecodeCache
+
+from hnm.user_cache import cache_folder
 
 
 def compiled(environment: jinja2.Environment, text: str, path: Path) -> CodeType:
@@ -38,11 +38,5 @@ class _Cache(FileSystemBytecodeCache):
 
 @lru_cache
 def _cache() -> _Cache | None:
-    """None where nothing can be kept, as in a home that is read-only."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    folder = (Path(base) if base else Path("~/.cache").expanduser()) / "hnm" / "templates"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except (OSError, RuntimeError):
-        return None
-    return _Cache(str(folder), f"%s.jinja-{jinja2.__version__}")
+    folder = cache_folder("templates")
+    return _Cache(str(folder), f"%s.jinja-{jinja2.__version__}") if folder else None

@@ -1,0 +1,100 @@
+"""What the syntax tree of a Python file says of its code, kept between invocations: parsing a hundred files takes a
+third of the time of a plan.
+
+Docstrings, comments and layout do not count. What is kept is data, by the digest of the file's bytes.
+"""
+
+import ast
+import hashlib
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+from hnm.errors import Location, ProjectError
+from hnm.user_cache import cache_folder
+
+
+@dataclass(frozen=True)
+class Import:
+    """`from MODULE import NAMES`, or `import MODULE`. `level`: how many dots stand before the module's name."""
+
+    level: int
+    module: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ModuleFacts:
+    """`digest`: SHA-256 of the code, in hex. `imports`: all that stand anywhere in the file."""
+
+    digest: str
+    imports: tuple[Import, ...]
+
+
+@cache
+def module_facts(path: Path) -> ModuleFacts:
+    """Raises ProjectError for a file that cannot be parsed."""
+    source = path.read_bytes()
+    kept = _kept_at(source)
+    if kept and (facts := _read(kept)):
+        return facts
+    facts = _parsed(path, source)
+    if kept:
+        _keep(facts, kept)
+    return facts
+
+
+def _parsed(path: Path, source: bytes) -> ModuleFacts:
+    try:
+        tree = ast.parse(source)
+    except SyntaxError as error:
+        raise ProjectError(f"{path.name}: {error.msg}", where=Location(path, error.lineno, error.offset)) from None
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = node.body[_has_docstring(node.body) :]
+    digest = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    return ModuleFacts(digest, tuple(sorted(set(_imports(tree)), key=str)))
+
+
+def _has_docstring(body: list[ast.stmt]) -> bool:
+    match body:
+        case [ast.Expr(value=ast.Constant(value=str())), *_]:
+            return True
+    return False
+
+
+def _imports(tree: ast.Module) -> Iterator[Import]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (Import(0, alias.name, ()) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield Import(node.level, node.module or "", tuple(alias.name for alias in node.names))
+
+
+def _kept_at(source: bytes) -> Path | None:
+    """Where the facts of a file with these bytes are; another version of Python may see another tree."""
+    folder = cache_folder("modules")
+    return folder and folder / f"{hashlib.sha256(sys.version.encode() + source).hexdigest()}.json"
+
+
+def _read(path: Path) -> ModuleFacts | None:
+    """None when nothing is kept there, or what is kept is damaged."""
+    try:
+        kept = json.loads(path.read_bytes())
+        imports = (Import(one["level"], one["module"], tuple(one["names"])) for one in kept["imports"])
+        return ModuleFacts(kept["digest"], tuple(imports))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _keep(facts: ModuleFacts, path: Path) -> None:
+    """Whole or not at all; a full disk only costs time."""
+    with suppress(OSError), NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
+        json.dump(asdict(facts), file)
+        file.close()
+        Path(file.name).replace(path)
