@@ -67,6 +67,12 @@ class RerankStage:
     inputs: Mapping[str, str]
 
 
+def usual_models(manifest: Manifest) -> list[str]:
+    """The stages that train a model. What an experiment trains is many, and for `hnm compare`."""
+    nodes = manifest.nodes.items()
+    return [name for name, node in nodes if node.materialized == "model" and "experiment" not in node.config.tags]
+
+
 def trained_models(project: "Project") -> list[TrainedModel]:
     """The built models of the project, the newest first."""
     state, nodes = project.state(), project.manifest.nodes

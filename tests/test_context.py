@@ -90,5 +90,6 @@ def test_bad_rows_go_to_quarantine_beside_good_ones(context):
 
 def test_nothing_but_bad_rows_is_refused_in_any_case(context):
     bad(context, 2)
-    with pytest.raises(SourceError, match="2 of 2 rows"):
+    with pytest.raises(SourceError, match="2 of 2 rows") as caught:
         context.settle_bad_rows("quarantine", 0)
+    assert caught.value.hint == "is it the right file, in the source's format and in UTF-8?"  # to set aside helps none

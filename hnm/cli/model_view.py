@@ -10,7 +10,7 @@ from rich.text import Text
 
 from hnm.cli.columns import GAP, number, one_line, table_that_fits
 from hnm.cli.console import stderr, stdout
-from hnm.trained import CHOSEN_BY, TrainedModel
+from hnm.trained import CHOSEN_BY, TrainedModel, usual_models
 
 if TYPE_CHECKING:
     from hnm.api import Project
@@ -23,12 +23,7 @@ STAGE_WIDTH = 18
 def print_models(models: Sequence[TrainedModel], project: "Project") -> None:
     """A line each on stdout; measures as far as they fit."""
     if not models:
-        # What an experiment trains is many, and for `hnm compare`.
-        names = [
-            name
-            for name, node in project.manifest.nodes.items()
-            if node.materialized == "model" and "experiment" not in node.config.tags
-        ]
+        names = usual_models(project.manifest)
         hint = f"`hnm run --select '{' '.join(f'+{name}' for name in names)}'` trains" if names else "none is declared"
         stderr().print(f"no model is built; {hint}", markup=False)
         return

@@ -9,7 +9,7 @@ from hnm.context import Context, Reporter, SilentReporter
 from hnm.errors import Location, ModelError, QueryError, SelectorError, nearest
 from hnm.models.evaluated_card import evaluated_section
 from hnm.models.onnx_export import FILES, Form, OnnxScorer, quantize, require_onnx, write_onnx
-from hnm.trained import TrainedModel, reranker, trained_models
+from hnm.trained import TrainedModel, reranker, trained_models, usual_models
 from hnm.writers._aside import aside
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def export_model(
 def _trained(project: "Project", stage: str) -> TrainedModel:
     models = [name for name, node in project.manifest.nodes.items() if node.materialized == "model"]
     if stage not in models:
-        hint = nearest(stage, models) or f"models: {', '.join(models) or 'none'}"
+        hint = nearest(stage, models) or f"models: {', '.join(usual_models(project.manifest)) or 'none'}"
         raise SelectorError(f"the project trains no model {stage!r}", hint=hint)
     built = next((model for model in trained_models(project) if model.stage == stage), None)
     if built is None:

@@ -24,6 +24,13 @@ def test_an_error_in_sql_names_the_line_of_the_compiled_file(tiny, sql, line, wo
     assert error.where.line == line
 
 
+def test_an_error_in_sql_is_told_once(tiny):
+    tiny.stages("stages: [{name: report}]", report="select nope from range(3)")
+    error = tiny.failure()
+    assert str(error).count("not found in FROM clause") == 1
+    assert "LINE 1:" in error.why
+
+
 @pytest.mark.parametrize(
     ("sql", "why"),
     [

@@ -156,6 +156,9 @@ def test_models_that_cannot_be_exported(project: TinyProject, tmp_path: Path) ->
     with pytest.raises(SelectorError) as caught:
         export_model(project.load(), "rerankr", tmp_path / "out")
     assert caught.value.hint == "did you mean 'reranker'?"
+    with pytest.raises(SelectorError) as caught:
+        export_model(project.load(), "x", tmp_path / "out")
+    assert caught.value.hint == "models: reranker, baseline"
     with pytest.raises(QueryError, match="baseline is not built"):
         export_model(project.load(), "baseline", tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -150,6 +150,15 @@ def test_clicks_belong_to_a_collection(tmp_path):
         made(tmp_path / "mine", None, tmp_path / "log.csv")
 
 
+def test_a_click_log_that_is_not_there_is_told_apart_from_the_collection(tmp_path, collection):
+    with pytest.raises(SourceError, match=r"log\.csv does not exist") as caught:
+        made(tmp_path / "mine", f"beir:{collection}", tmp_path / "log.csv")
+    assert str(caught.value.where) == "--clicks"
+    with pytest.raises(SourceError, match="nowhere does not exist") as caught:
+        made(tmp_path / "mine", f"beir:{tmp_path / 'nowhere'}", tmp_path / "log.csv")
+    assert str(caught.value.where) == "--source"
+
+
 def test_a_name_that_is_none(tmp_path):
     with pytest.raises(ProjectError, match="no project name"):
         made(tmp_path / "mine", name="1 2")
