@@ -1,6 +1,7 @@
 """CSV and its relatives: a header, then one row per record, plain or gzipped. Quoted fields may hold line breaks."""
 
 import io
+import json
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 TABLES: tuple[str, ...] = ()
 LONGEST_FIELD = 2**31 - 1
+OTHER_DELIMITERS = (";", "\t", "|")
 
 
 class CsvParams(MappedParams):
@@ -62,6 +64,10 @@ def csv_rows(table: Table, delimiter: str, quote: str) -> Rows:
 
 def _header(table: Table, cells: list[str], where: Location) -> list[str]:
     header = [cell.strip() for cell in cells]
+    other = next((sign for sign in OTHER_DELIMITERS if len(cells) == 1 and sign in cells[0]), None)
+    if other:
+        hint = f"set `delimiter: {json.dumps(other)}` under the source's `options:`"
+        raise SourceError(f"{table.name}: the header has one column, {header[0]!r}", where=where, hint=hint)
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
         raise SourceError(f"the header names {twice[0]!r} twice", where=where, hint="give each column its own name")

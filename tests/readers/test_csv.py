@@ -7,6 +7,7 @@ import json
 
 import pyarrow as pa
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -129,6 +130,16 @@ def test_a_field_of_5_megabytes(read, tmp_path):
 
 
 words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=12)
+
+
+@pytest.mark.parametrize("sign", [";", "\t", "|"])
+def test_another_delimiter_is_told_and_helps(read, tmp_path, sign):
+    (tmp_path / "q.csv").write_text(f"query_id{sign}text\n1{sign}x\n")
+    with pytest.raises(SourceError, match="the header has one column") as error:
+        read(csv, table="queries", path="q.csv")
+    (delimiter,) = yaml.safe_load(error.value.hint.split("`")[1]).values()
+    assert delimiter == sign
+    read(csv, table="queries", path="q.csv", delimiter=delimiter)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
