@@ -230,7 +230,7 @@ class Project:
 
     def query(self, sql: str, values: Iterable[Any] = ()) -> "pa.Table":
         """Rows of a read-only query over all tables, Lance tables included. Raises QueryError."""
-        with run_query(self.warehouse, sql, list(values), self.settings) as rows:
+        with run_query(self.warehouse, sql, list(values), self.settings, self.manifest.nodes) as rows:
             return rows.read_all()
 
     def explain(self, query_id: str, limit: int | None = 10) -> "Story":

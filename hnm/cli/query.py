@@ -30,5 +30,5 @@ def query(
     if not text.strip():
         raise QueryError("the query is empty", hint='for example `hnm query "select * from negative_quality"`')
     loaded = Project.load(project, target)
-    with run_query(loaded.warehouse, text, settings=loaded.settings) as rows:
+    with run_query(loaded.warehouse, text, settings=loaded.settings, declared=loaded.manifest.nodes) as rows:
         write_rows(rows, form, output, limit)

@@ -1,7 +1,7 @@
 """Read-only SQL over a warehouse: DuckDB's tables and Lance's alike."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -26,12 +26,16 @@ _VERSION = re.compile(r'"(\w+@[\w.-]+)"')
 
 @contextmanager
 def query(
-    warehouse: Warehouse, sql: str, values: list[Any] | None = None, settings: Settings | None = None
+    warehouse: Warehouse,
+    sql: str,
+    values: list[Any] | None = None,
+    settings: Settings | None = None,
+    declared: Iterable[str] = (),
 ) -> Iterator["pa.RecordBatchReader"]:
     """The rows of `sql`, streamed. `?` in it takes `values` in turn. `"triplets@v1"` names a version of a Lance table,
     `"triplets@v1..v2"` the table of what differs between two, and `"triplets@v1.."` that against the current one.
 
-    `settings` bound the comparison of two versions.
+    `settings` bound the comparison of two versions. `declared`: stages that a project has, built or not.
     Raises QueryError when it fails or would write, WarehouseError when there is no such version.
     """
     import duckdb
@@ -52,10 +56,7 @@ def query(
             _check_reads_only(connection, sql)
             yield _rows(connection.sql(sql, params=values or None).to_arrow_reader(BATCH_ROWS))
         except duckdb.CatalogException as error:
-            missing = str(error).partition("Table with name ")[2].split(" ")[0]
-            lost = missing in read_state(connection).keys() - state.keys()
-            hint = f"its files are gone: `hnm run --select {missing}` builds it anew" if lost else None
-            raise _failed(error, hint or nearest(missing, state) or "`hnm ls` lists the tables") from None
+            raise _missing(error, connection, state, set(declared)) from None
         except duckdb.Error as error:
             raise _failed(error, None) from None
         except RuntimeError as error:
@@ -110,6 +111,18 @@ def _rows(found: "pa.RecordBatchReader") -> "pa.RecordBatchReader":
             raise _failed(error, None) from None
 
     return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def _missing(
+    error: Exception, connection: "duckdb.DuckDBPyConnection", state: Mapping[str, Any], declared: set[str]
+) -> QueryError:
+    """What to say of a table that is not there: its files are gone, it was not built yet, or it is another's name."""
+    name = str(error).partition("Table with name ")[2].split(" ")[0]
+    if name in read_state(connection).keys() - state.keys():
+        return _failed(error, f"its files are gone: `hnm run --select {name}` builds it anew")
+    if name in declared - state.keys():
+        return QueryError(f"{name} has not been built yet", hint=f"`hnm run --select +{name}` builds it")
+    return _failed(error, nearest(name, declared | state.keys()) or "`hnm ls` lists the tables")
 
 
 def _words(sql: str) -> set[str]:

@@ -197,6 +197,16 @@ def test_a_lance_table_whose_folder_is_gone_is_told_as_such(built):
     assert error.hint == "its files are gone: `hnm run --select vectors` builds it anew"
 
 
+def test_a_stage_that_was_not_built_yet_is_told_with_the_command_that_builds_it(built):
+    (built.root / "pipelines/later.yml").write_text("stages: [{name: later, description: Not yet}]\n")
+    (built.root / "sql/later.sql").write_text("select * from {{ ref('documents') }}\n")
+    later = built.load()
+    assert str(refused(later, "select * from later")).splitlines() == [
+        "later has not been built yet", "  hint: `hnm run --select +later` builds it",
+    ]  # fmt: skip
+    assert "'later'" in str(refused(later, "select * from latr").hint)
+
+
 def test_a_failure_in_a_late_batch_is_one_too(project):
     sql = "select (case when range = 900000 then 'x' else '1' end)::integer as n from range(1000000)"
     assert "Could not convert" in refused(project, sql).what
