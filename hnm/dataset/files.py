@@ -1,7 +1,6 @@
 """Files of the forms that other tools read, to which batches are appended.
 
-Texts become lines in parts of about a megabyte: what stays in the processor's cache, and in memory that was used
-before, is made twice as fast as a whole batch.
+Texts become lines in parts of some megabytes: memory that was used just before is filled faster than fresh memory.
 """
 
 import json
