@@ -83,9 +83,8 @@ class Rows:
 
     def scan(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """All rows in stored order."""
-        rows = Rows(
-            self.dataset, self.stage, self.batch_bytes, self.most_rows
-        )  # its columns say nothing of the width of others
+        # Rows of its own: the width of these columns says nothing of others.
+        rows = Rows(self.dataset, self.stage, self.batch_bytes, self.most_rows)
         for part in rows.slices(np.ones(len(self), np.int64)):
             yield rows.take(np.arange(part.start, part.stop), columns)
 

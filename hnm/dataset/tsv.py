@@ -18,9 +18,10 @@ WIDE_BREAKS = "[\\x{85}\\x{2028}\\x{2029}]"
 
 def tsv_lines(batch: pa.RecordBatch) -> Bytes:
     """The rows as lines, UTF-8. A missing value is an empty field."""
-    joined = _joined([column.cast(pa.string()) for column in batch.columns])
-    if _has_wide_breaks(joined):  # rare, and ten times as slow as to look for them
-        joined = _joined([_without_wide_breaks(column.cast(pa.string())) for column in batch.columns])
+    texts = [column.cast(pa.string()) for column in batch.columns]
+    joined = _joined(texts)
+    if _has_wide_breaks(joined):  # they are rare, and replacing them takes far longer than looking for them
+        joined = _joined([pc.replace_substring_regex(column, WIDE_BREAKS, " ") for column in texts])
     ends = np.flatnonzero(joined == SEPARATOR)
     lines = np.maximum(joined, np.uint8(SPACE))
     lines[ends] = TAB
@@ -42,7 +43,3 @@ def _has_wide_breaks(found: Bytes) -> bool:
     two = (found[:-1] == 0xC2) & (found[1:] == 0x85)
     three = (found[:-2] == 0xE2) & (found[1:-1] == 0x80) & ((found[2:] | 1) == 0xA9)
     return bool(two.any() or three.any())
-
-
-def _without_wide_breaks(texts: pa.StringArray) -> pa.StringArray:
-    return pc.replace_substring_regex(texts, WIDE_BREAKS, " ")

@@ -13,10 +13,10 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
-from hnm.errors import Location, ProjectError
+from hnm.errors import HnmError, Location, ProjectError
 from hnm.user_cache import cache_folder
+from hnm.writers._aside import aside
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,5 @@ def _read(path: Path) -> ModuleFacts | None:
 
 def _keep(facts: ModuleFacts, path: Path) -> None:
     """Whole or not at all; a full disk only costs time."""
-    with suppress(OSError), NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
-        json.dump(asdict(facts), file)
-        file.close()
-        Path(file.name).replace(path)
+    with suppress(HnmError), aside(path) as written:
+        written.write_text(json.dumps(asdict(facts)), encoding="utf-8")
