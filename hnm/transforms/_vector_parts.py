@@ -4,10 +4,12 @@ A part is written under a temporary name and then renamed, so that what carries 
 pages tell when a disk has damaged it all the same.
 """
 
+import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from hnm.context import Context
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 WRITE_EVERY_SECONDS = 20.0
 ROWS_PER_PART = 65_536
+ROWS_READ_AT_ONCE = 8_192
+"""Rows per row group: DuckDB holds a whole one per thread, which no `memory_limit` divides."""
 _TEMPORARY = ".writing"
 
 
@@ -43,12 +47,42 @@ class VectorParts:
                 self.rows += rows
 
     def relation(self) -> str:
-        """SQL text of a relation (text_hash, side, vector) of all rows in the parts written so far."""
-        columns = f"text_hash, side, vector::FLOAT[{self.width}] as vector"
+        """SQL text of a relation (text_hash, side, place) of all rows in the parts so far; places count from 0."""
         if not self._files:
-            return f"(select '' as text_hash, 0 as side, null::FLOAT[{self.width}] as vector where false)"
+            return "(select '' as text_hash, 0 as side, 0 as place where false)"
+        first, rows = [], 0
+        for path in self._files:
+            first.append(f"({literal(str(path))}, {rows})")
+            rows += _rows_in(path)
         listed = ", ".join(literal(str(path)) for path in self._files)
-        return f"(select {columns} from read_parquet([{listed}]))"
+        return f"""(
+            select text_hash, side, first_place + file_row_number as place
+            from read_parquet([{listed}], filename = true, file_row_number = true)
+            join (values {", ".join(first)}) as part (filename, first_place) using (filename)
+        )"""
+
+    @contextmanager
+    def by_place(self) -> Iterator[Callable[[Iterable[int]], "NDArray[np.float32]"]]:
+        """A function from places to vectors, of shape (places, width).
+
+        The parts are written one after the other into a nameless file, so that any vector is one short read of it:
+        DuckDB cannot sort vectors in less memory than they take.
+        """
+        import numpy as np
+        import pyarrow.parquet as pq
+
+        size = self.width * np.dtype(np.float32).itemsize
+        with TemporaryFile(dir=self._folder) as file:
+            for path in self._files:
+                for batch in pq.ParquetFile(path).iter_batches(ROWS_READ_AT_ONCE, columns=["vector"]):
+                    file.write(batch.column(0).flatten().to_numpy())
+            file.flush()
+
+            def vectors(places: Iterable[int]) -> "NDArray[np.float32]":
+                read = b"".join(os.pread(file.fileno(), size, place * size) for place in places)
+                return np.frombuffer(read, np.float32).reshape(-1, self.width)
+
+            yield vectors
 
     @contextmanager
     def writer(self) -> Iterator["PartWriter"]:
@@ -66,7 +100,14 @@ class VectorParts:
         number = int(self._files[-1].stem) + 1 if self._files else 0
         path = self._folder / f"{number:06d}.parquet"
         temporary = path.with_suffix(_TEMPORARY)
-        pq.write_table(table, temporary, compression="none", use_dictionary=False, write_page_checksum=True)
+        pq.write_table(
+            table,
+            temporary,
+            compression="none",
+            use_dictionary=False,
+            write_page_checksum=True,
+            row_group_size=ROWS_READ_AT_ONCE,
+        )
         temporary.replace(path)
         self._files.append(path)
         self.rows += table.num_rows
@@ -89,6 +130,12 @@ class VectorParts:
         except (OSError, pa.ArrowInvalid):
             return None
         return table.num_rows if table.schema.equals(self.schema()) else None
+
+
+def _rows_in(path: Path) -> int:
+    import pyarrow.parquet as pq
+
+    return int(pq.read_metadata(path).num_rows)
 
 
 class PartWriter:

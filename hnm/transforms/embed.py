@@ -201,19 +201,21 @@ def _joined(inputs: Inputs, parts: VectorParts, side: str) -> Iterator["pa.Recor
     """Every row of `texts` with its vector, ordered by (kind, id)."""
     import pyarrow as pa
 
-    from hnm.models.vectors import embedding_schema
+    from hnm.models.vectors import embedding_schema, to_column
 
     schema = embedding_schema(parts.width)
     query = f"""
-        select texts.kind, texts.id, texts.text_hash, known.vector
+        select texts.kind, texts.id, texts.text_hash, known.place
         from texts join {parts.relation()} known on known.text_hash = texts.text_hash and known.side = {side}
         order by texts.kind, texts.id
     """
     rows = 0
     yield pa.RecordBatch.from_pylist([], schema)
-    for batch in inputs.sql(query, batch_rows=OUTPUT_ROWS):
-        rows += batch.num_rows
-        yield batch.cast(schema)
+    with parts.by_place() as vectors:
+        for batch in inputs.sql(query, batch_rows=OUTPUT_ROWS):
+            rows += batch.num_rows
+            *keys, place = batch.columns
+            yield pa.record_batch([*keys, to_column(vectors(place.to_pylist()))], names=schema.names).cast(schema)
     if rows != inputs.count("texts"):
         raise StageError(
             f"texts: {inputs.count('texts') - rows:,} rows have no text_hash",

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -304,3 +305,21 @@ def test_an_unknown_model_is_an_error_in_words(tmp_path: Path) -> None:
 def test_nothing_is_written_to_the_terminal(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     run(tmp_path, ROWS)
     assert capfd.readouterr() == ("", "")
+
+
+def test_vectors_that_take_more_than_the_memory_limit_are_put_in_order_within_it(tmp_path: Path) -> None:
+    ids = [f"{number:05}" for number in range(80_000)]
+    hashes = [digest(text_id) for text_id in ids]
+    table = pa.table({"kind": ["document"] * len(ids), "id": ids, "text": ids, "text_hash": hashes})
+    known = np.arange(len(ids), dtype=np.float32).repeat(256).reshape(-1, 256)  # 82 MB
+    order = np.random.default_rng(0).permutation(len(ids))
+    context = Context("embeddings", Path("/"), tmp_path, FP32, Watcher())
+    with _vector_parts.VectorParts(tmp_path / "vectors", 256, context).writer() as writer:
+        for some in np.array_split(order, 40):
+            writer.add([hashes[row] for row in some], 0, known[some])
+    connection = duckdb.connect(":memory:", config={"memory_limit": "60MB", "temp_directory": str(tmp_path / "spill")})
+    made = pa.Table.from_batches(
+        list(embed(Inputs(connection, (), {"texts": table}), EmbedParams(model=STATIC), context))
+    )
+    assert made["id"].to_pylist() == ids
+    np.testing.assert_array_equal(vectors(made), known)
