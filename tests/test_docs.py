@@ -24,7 +24,7 @@ from hnm.api import Project
 from hnm.cli.app import app
 from hnm.dataset.record import SCHEMA as RECORDS
 from hnm.errors import Location
-from hnm.project import config
+from hnm.project import config, experiment_config
 from hnm.project.manifest import SqlText
 from hnm.project.templating import SHIPPED_MACROS, Rendering, Templates
 from hnm.project.transforms import builtin_names, find_transform
@@ -56,11 +56,12 @@ YAML_SECTIONS: dict[type[BaseModel], str] = {
     config.PipelineFile: "`pipelines/*.yml`",
     config.SourceConfig: "`sources`",
     config.StageConfig: "`stages`",
-    config.ExperimentConfig: "`kind: experiment`",
-    config.TrainConfig: "`train` of an experiment",
-    config.LevelConfig: "`matrix` of an experiment",
-    config.EvaluateConfig: "`evaluate` of an experiment",
-    config.ScoresConfig: "`scores` of an experiment",
+    experiment_config.ExperimentConfig: "`kind: experiment`",
+    experiment_config.TrainConfig: "`train` of an experiment",
+    experiment_config.LevelConfig: "`matrix` of an experiment",
+    experiment_config.EvaluateConfig: "`evaluate` of an experiment",
+    experiment_config.InterpolatedConfig: "`interpolate` of a side",
+    experiment_config.ScoresConfig: "`scores` of an experiment",
     config.VariantConfig: "`variants`",
     config.SettingsOfStage: "`set` of a variant",
     config.ColumnConfig: "`columns`",
@@ -165,7 +166,7 @@ def test_every_command_that_is_shown_can_be_parsed(command):
 
 
 def test_every_model_of_the_configuration_has_a_section():
-    found = {*models_inside(config.ProjectConfig), *models_inside(config.PipelineFile), config.LevelConfig}
+    found = {*models_inside(config.ProjectConfig), *models_inside(config.PipelineFile), experiment_config.LevelConfig}
     assert sorted(model.__name__ for model in found ^ set(YAML_SECTIONS)) == []
 
 

@@ -11,7 +11,7 @@ import yaml
 from hnm.context import BadRows, Context, Reporter
 from hnm.errors import Location, ProjectError
 from hnm.inputs import Inputs
-from hnm.project.config import NAME
+from hnm.project.config_base import NAME
 from hnm.readers.triplets import TripletsParams, triplets
 
 if TYPE_CHECKING:

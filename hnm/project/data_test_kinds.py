@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, FiniteFloat, field_validator, model_validator
 
-from hnm.project.config import TEST_NAME, Config
+from hnm.project.config_base import TEST_NAME, Config
 from hnm.sqltext import literal, quote
 
 Severity = Literal["error", "warn"]

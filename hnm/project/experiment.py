@@ -7,7 +7,8 @@ from itertools import product
 from typing import Any
 
 from hnm.errors import Location, ProjectError, nearest
-from hnm.project.config import Cells, ExperimentConfig, LevelConfig, StageConfig
+from hnm.project.config import StageConfig
+from hnm.project.experiment_config import Cells, ExperimentConfig, InterpolatedConfig, LevelConfig
 from hnm.project.validate import validated
 from hnm.project.variants import Declared, merged_places, with_inputs
 from hnm.project.yaml_file import KeyPath, YamlFile
@@ -86,7 +87,9 @@ class _Reader:
         self, config: ExperimentConfig, axes: Mapping[str, Any], sides: Sequence[str], file: YamlFile, keys: KeyPath
     ) -> None:
         self.config = config
-        self.sides = tuple(sides)
+        self.evaluate = {side: config.evaluate[side] for side in sides}
+        mixed = {side: _interpolated(side) for side, evaluate in self.evaluate.items() if evaluate.interpolate}
+        self.sides = tuple(name for side in sides for name in (side, mixed.get(side)) if name)
         self.file = file
         self.keys = keys
         self._places: dict[tuple[str, ...], YamlFile] = {}
@@ -97,6 +100,7 @@ class _Reader:
             raise ProjectError(f"{self.config.name}: no side of `evaluate` is enabled", where=self._place("evaluate"))
         self._check_levels()
         self._check_baselines()
+        self._check_sides()
         first = self._measured(FIRST_STAGE, (FIRST_STAGE,))
         models = [self._measured(model, (model,)) for model in self.config.models]
         cells = [(self._system(cell), cell) for cell in self._cells()]
@@ -185,6 +189,19 @@ class _Reader:
                 hint = nearest(name, known) or f"baselines may be {', '.join(known)}"
                 raise ProjectError(f"unknown baseline {name!r}", where=self._place("baselines", index), hint=hint)
 
+    def _check_sides(self) -> None:
+        for side, evaluate in self.evaluate.items():
+            if self.sides.count(side) > 1:
+                what = f"the side {side!r} is named as the interpolated one of another"
+                raise ProjectError(what, where=self._place("evaluate", side), hint="give it a name of its own")
+            mixed = evaluate.interpolate
+            if mixed is None:
+                continue
+            for name in sorted({*mixed.inputs} ^ {*mixed.weights}):
+                lacking = "weight" if name in mixed.inputs else "input"
+                where = self._place("evaluate", side, "interpolate")
+                raise ProjectError(f"{name!r} has no {lacking}", where=where, hint="every list needs a weight")
+
     # What is measured
 
     def _system(self, cell: Sequence[Level]) -> System:
@@ -202,6 +219,10 @@ class _Reader:
         self, name: str, recipe: tuple[str, ...], seed: str | None = None, stage: str | None = None
     ) -> System:
         measured = {side: self._named(name, f"{side}_measures") for side in self.sides}
+        if name == FIRST_STAGE:  # nothing reranks it, so that there is nothing to mix its ranks with
+            measured |= {
+                _interpolated(side): measured[side] for side in self.evaluate if _interpolated(side) in measured
+            }
         return System(name, recipe, measured, seed, stage)
 
     # The stages
@@ -252,20 +273,35 @@ class _Reader:
 
     def _evaluated(self, system: System) -> Iterator[Declared]:
         """On each side: the lists that it ranks, unless it is the first stage itself, and their measures."""
-        for side, measured in system.measured.items():
-            evaluate = self.config.evaluate[side]
-            runs = evaluate.first_stage
-            if system.name != FIRST_STAGE:
-                reranked = self._rerank(system, side)
-                runs = f"ref({reranked.config.name})"
-                yield reranked
-            inputs = {"judgments": evaluate.judgments, "runs": runs}
-            params = {"measures": evaluate.measures} if evaluate.measures else {}
-            described = f"Each measure of {system.name} by query"
-            yield Declared(self._stage(measured, described, "evaluate", inputs, params), self._at("evaluate", side), ())
+        for side, evaluate in self.evaluate.items():
+            if system.name == FIRST_STAGE:
+                yield self._measures(system, side, side, evaluate.first_stage)
+                continue
+            reranked = self._rerank(system, side)
+            yield reranked
+            yield self._measures(system, side, side, f"ref({reranked.config.name})")
+            if evaluate.interpolate:
+                mixed = self._interpolate(system, side, evaluate.interpolate)
+                yield mixed
+                yield self._measures(system, side, _interpolated(side), f"ref({mixed.config.name})")
+
+    def _measures(self, system: System, side: str, measured_as: str, runs: str) -> Declared:
+        evaluate = self.evaluate[side]
+        inputs = {"judgments": evaluate.judgments, "runs": runs}
+        params = {"measures": evaluate.measures} if evaluate.measures else {}
+        described = f"Each measure of {system.name} by query"
+        stage = self._stage(system.measured[measured_as], described, "evaluate", inputs, params)
+        return Declared(stage, self._at("evaluate", side), ())
+
+    def _interpolate(self, system: System, side: str, interpolated: InterpolatedConfig) -> Declared:
+        name, described = self._named(system.name, _interpolated(side)), f"The lists of {system.name}, ranks mixed in"
+        reranked = {"reranked": f"ref({self._named(system.name, side)})", "texts": self.evaluate[side].texts}
+        params = {"name": system.name, "weights": interpolated.weights}
+        stage = self._stage(name, described, "interpolate", reranked | interpolated.inputs, params)
+        return Declared(stage, self._at("evaluate", side, "interpolate"), ())
 
     def _rerank(self, system: System, side: str) -> Declared:
-        evaluate = self.config.evaluate[side]
+        evaluate = self.evaluate[side]
         inputs = {"first_stage": evaluate.first_stage, "texts": evaluate.texts}
         params = {"name": system.name, "depth": evaluate.depth, "max_length": evaluate.max_length}
         if system.stage:
@@ -312,6 +348,10 @@ class _Reader:
 
 def _meets(cell: Mapping[str, Level], entry: Cells) -> bool:
     return all(cell[axis].is_meant_by(given) for axis, given in entry.items())
+
+
+def _interpolated(side: str) -> str:
+    return f"{side}_interpolated"
 
 
 def _level_name(axis: str, value: Any) -> str:

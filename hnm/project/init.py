@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from hnm.errors import Location, ProjectError, SourceError, nearest
-from hnm.project.config import NAME
+from hnm.project.config_base import NAME
 from hnm.project.root import PROJECT_FILE
 
 SOURCE_KINDS = ("api_reference", "beir", "files", "triplets")

@@ -8,7 +8,6 @@ from typing import Any
 
 from hnm.errors import Location, ProjectError, nearest
 from hnm.project.config import (
-    ExperimentConfig,
     KeysBySql,
     PipelineFile,
     ProjectConfig,
@@ -19,6 +18,7 @@ from hnm.project.config import (
 )
 from hnm.project.data_tests import declared_tests
 from hnm.project.experiment import Experiment, read_experiment
+from hnm.project.experiment_config import ExperimentConfig
 from hnm.project.manifest import Call, Manifest, Node, SqlText, UnitTest
 from hnm.project.references import check_inputs, is_pinned, referenced, stage_of
 from hnm.project.root import PROJECT_FILE

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from hnm.errors import Location, ProjectError, nearest
-from hnm.project.config import LevelConfig, SettingsOfStage, StageConfig, VariantConfig
+from hnm.project.config import SettingsOfStage, StageConfig, VariantConfig
+from hnm.project.experiment_config import LevelConfig
 from hnm.project.yaml_file import KeyPath, YamlFile
 
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from experiment_project import experiment_project
+from experiment_project import EXPERIMENT, experiment_project
 from mined_project import command
 
 from hnm.experiment import compare
@@ -85,3 +85,21 @@ def test_a_project_without_an_experiment_says_so(tiny, capsys, monkeypatch):
     with command("compare", tiny, capsys, monkeypatch) as call:
         code, _, err = call()
     assert (code, "the project has no experiment" in err) == (1, True)
+
+
+def test_an_interpolated_side_is_measured_from_the_lists_that_there_are(project):
+    """All by the rank of the first stage: then every system has its lists."""
+    project.run("+pay")
+    mixed = (
+        "measures: [RR@10, nDCG@10]\n            interpolate: {inputs: {bm25: ref(first_stage)}, weights: {bm25: 100}}"
+    )
+    project.write("pipelines/experiment.yml", EXPERIMENT.replace("measures: [RR@10, nDCG@10]", mixed))
+    outcomes = project.outcomes("+pay")
+    built = {name for name, outcome in outcomes.items() if outcome == "built"}
+    assert {name.partition("interpolated")[1] for name in built - {"pay"}} == {"interpolated"}
+    found = compare(project.load())
+    values = {row["recipe"]: row["value"] for row in found.recipes() if row["side"] == "home_interpolated"}
+    assert values == {
+        recipe: pytest.approx(1 / 3) for recipe in ("start", "bm25", "random", "hard", "hard, bce", "hardest")
+    }
+    assert {row["side"] for row in found.recipes()} == {"home", "home_interpolated"}

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hnm.errors import Location, ProjectError
-from hnm.project.config import ExperimentConfig
 from hnm.project.experiment import FIRST_STAGE, read_experiment
+from hnm.project.experiment_config import ExperimentConfig
 from hnm.project.yaml_file import YamlFile
 
 FILE = YamlFile(Path("p.yml"), None, {(): Location(Path("p.yml"), 1)})
@@ -126,6 +126,48 @@ def test_every_side_is_measured_by_itself():
     ]  # fmt: skip
     alone = stages(experiment({"recipe": {"a": None}}, ("home",), evaluate))
     assert not [name for name in alone if "away" in name]
+
+
+def test_an_interpolated_side_orders_the_lists_of_its_side_once_more():
+    mixed = {"inputs": {"bm25": "ref(b)"}, "weights": {"bm25": 0.2}}
+    evaluate = {"home": EVALUATE["home"] | {"interpolate": mixed, "measures": ["RR@3"]}, "away": EVALUATE["home"]}
+    found = experiment({"recipe": {"a": None}}, ("home", "away"), evaluate, models={"start": "m"})
+    made = stages(found)
+    assert found.sides == ("home", "home_interpolated", "away")
+    assert [name for name in made if name.startswith("e__a")] == [
+        "e__a", "e__a__home", "e__a__home_measures", "e__a__home_interpolated", "e__a__home_interpolated_measures",
+        "e__a__away", "e__a__away_measures",
+    ]  # fmt: skip
+    assert made["e__a__home_interpolated"].transform == "interpolate"
+    assert made["e__a__home_interpolated"].inputs == {
+        "reranked": "ref(e__a__home)",
+        "texts": "ref(t)",
+        "bm25": "ref(b)",
+    }
+    assert made["e__a__home_interpolated"].params == {"name": "a", "weights": {"bm25": 0.2}}
+    measures = made["e__a__home_interpolated_measures"]
+    assert measures.inputs == {"judgments": "ref(j)", "runs": "ref(e__a__home_interpolated)"}
+    assert measures.params == {"measures": ("RR@3",)}
+    assert made["e"].inputs["start__home_interpolated"] == "ref(e__start__home_interpolated_measures)"
+    # Nothing reranks the first stage: it is the same on both.
+    assert made["e"].inputs["first_stage__home_interpolated"] == "ref(e__first_stage__home_measures)"
+    assert "e__first_stage__home_interpolated_measures" not in made
+
+
+def test_a_side_may_not_be_called_as_the_interpolated_one_of_another():
+    mixed = {"inputs": {"bm25": "ref(b)"}, "weights": {"bm25": 0.2}}
+    evaluate = {"home": EVALUATE["home"] | {"interpolate": mixed}, "home_interpolated": EVALUATE["home"]}
+    with pytest.raises(ProjectError, match="the side 'home_interpolated' is named as the interpolated one"):
+        experiment({"recipe": {"a": None}}, ("home", "home_interpolated"), evaluate)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "lacking"), [({"z": "ref(z)"}, "input"), ({"bm25": "ref(b)", "c": "ref(c)"}, "weight")]
+)
+def test_lists_and_weights_of_an_interpolated_side_belong_together(inputs, lacking):
+    evaluate = {"home": EVALUATE["home"] | {"interpolate": {"inputs": inputs, "weights": {"bm25": 0.2}}}}
+    with pytest.raises(ProjectError, match=f"has no {lacking}"):
+        experiment({"recipe": {"a": None}}, evaluate=evaluate)
 
 
 def test_scores_take_one_training_of_each_recipe():
