@@ -8,10 +8,11 @@ import json
 import re
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
+from hnm.distributions import version
 from hnm.engine.code_digest import code_digest
 from hnm.project.manifest import Call, Manifest, Node
 from hnm.sqltext import without_comments

@@ -6,17 +6,15 @@ Docstrings, comments and layout do not count. What is kept is data, by the diges
 
 import ast
 import hashlib
-import json
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from hnm.errors import HnmError, Location, ProjectError
-from hnm.user_cache import cache_folder
-from hnm.writers._aside import aside
+from hnm.errors import Location, ProjectError
+from hnm.user_cache import keep, read_kept
 
 
 @dataclass(frozen=True)
@@ -40,12 +38,11 @@ class ModuleFacts:
 def module_facts(path: Path) -> ModuleFacts:
     """Raises ProjectError for a file that cannot be parsed."""
     source = path.read_bytes()
-    kept = _kept_at(source)
-    if kept and (facts := _read(kept)):
-        return facts
-    facts = _parsed(path, source)
-    if kept:
-        _keep(facts, kept)
+    key = sys.version.encode() + source  # another version of Python may see another tree
+    facts = _from_kept(read_kept("modules", key))
+    if facts is None:
+        facts = _parsed(path, source)
+        keep("modules", key, asdict(facts))
     return facts
 
 
@@ -76,23 +73,10 @@ def _imports(tree: ast.Module) -> Iterator[Import]:
             yield Import(node.level, node.module or "", tuple(alias.name for alias in node.names))
 
 
-def _kept_at(source: bytes) -> Path | None:
-    """Where the facts of a file with these bytes are; another version of Python may see another tree."""
-    folder = cache_folder("modules")
-    return folder and folder / f"{hashlib.sha256(sys.version.encode() + source).hexdigest()}.json"
-
-
-def _read(path: Path) -> ModuleFacts | None:
-    """None when nothing is kept there, or what is kept is damaged."""
+def _from_kept(kept: Any) -> ModuleFacts | None:
+    """None when nothing is kept, or what is kept is damaged."""
     try:
-        kept = json.loads(path.read_bytes())
         imports = (Import(one["level"], one["module"], tuple(one["names"])) for one in kept["imports"])
         return ModuleFacts(kept["digest"], tuple(imports))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (KeyError, TypeError):
         return None
-
-
-def _keep(facts: ModuleFacts, path: Path) -> None:
-    """Whole or not at all; a full disk only costs time."""
-    with suppress(HnmError), aside(path) as written:
-        written.write_text(json.dumps(asdict(facts)), encoding="utf-8")

@@ -8,10 +8,10 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
+from hnm.distributions import version
 from hnm.errors import ModelError, nearest
 from hnm.models.bundled import BUNDLED, bundled_folder, verify
 from hnm.warehouse.digest import file_sha256, files_version

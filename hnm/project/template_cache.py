@@ -9,9 +9,10 @@ from pathlib import Path
 from types import CodeType
 
 import jinja2
+from jinja2 import nodes
 from jinja2.bccache import Bucket, FileSystemBytecodeCache
 
-from hnm.user_cache import cache_folder
+from hnm.user_cache import cache_folder, keep, read_kept
 
 
 def compiled(environment: jinja2.Environment, text: str, path: Path) -> CodeType:
@@ -27,6 +28,17 @@ def compiled(environment: jinja2.Environment, text: str, path: Path) -> CodeType
         with suppress(OSError):  # a full disk only costs time
             cache.set_bucket(bucket)
     return code
+
+
+def macros(environment: jinja2.Environment, text: str, path: Path) -> list[tuple[str, int]]:
+    """The macros that a file defines, with their lines. Raises jinja2.TemplateSyntaxError."""
+    key = f"{jinja2.__version__} {text}".encode()
+    with suppress(TypeError, ValueError):  # nothing is kept, or something else
+        return [(str(name), int(line)) for name, line in read_kept("macros", key)]
+    tree = environment.parse(text, filename=str(path))
+    found = [(node.name, node.lineno) for node in tree.body if isinstance(node, nodes.Macro)]
+    keep("macros", key, found)
+    return found
 
 
 class _Cache(FileSystemBytecodeCache):

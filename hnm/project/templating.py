@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any, NoReturn, cast
 
 import jinja2
-from jinja2 import nodes
 from jinja2.sandbox import SandboxedEnvironment
 
 from hnm.errors import HnmError, Location, ProjectError, TemplateError, nearest
-from hnm.project.template_cache import compiled
+from hnm.project.template_cache import compiled, macros
 from hnm.project.var_places import VarPlaces, place_of_ending, place_of_refused
 from hnm.sqltext import quote
 
@@ -146,7 +145,7 @@ class Templates:
     def _load_macros(self, path: Path) -> None:
         text = read_sql(path)
         try:
-            tree = self._sql.parse(text, filename=str(path))
+            defined = macros(self._sql, text, path)
         except jinja2.TemplateSyntaxError as error:
             where = Location(path, error.lineno)
             raise TemplateError(f"template error: {error.message}", where=where) from None
@@ -164,17 +163,13 @@ class Templates:
 
             return call
 
-        for node in tree.body:
-            if isinstance(node, nodes.Macro):
-                known = self.macro_files.get(node.name)
-                if known and known.parent == path.parent:
-                    raise ProjectError(
-                        f"macro {node.name!r} is defined twice",
-                        where=Location(path, node.lineno),
-                        why=f"also in {known}",
-                    )
-                self.macro_files[node.name] = path
-                self._sql.globals[node.name] = proxy(node.name)
+        for name, line in defined:
+            known = self.macro_files.get(name)
+            if known and known.parent == path.parent:
+                what = f"macro {name!r} is defined twice"
+                raise ProjectError(what, where=Location(path, line), why=f"also in {known}")
+            self.macro_files[name] = path
+            self._sql.globals[name] = proxy(name)
 
     def _macro(self, name: str) -> Callable[..., Any]:
         """The macro of that name: for SQL that chooses a macro by a var."""

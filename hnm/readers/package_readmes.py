@@ -98,7 +98,9 @@ def _readmes(distributions: tuple[str, ...] | None) -> "list[Readme]":
 @cache  # every plan asks for each of the three tables
 def _versions(distributions: tuple[str, ...] | None) -> Mapping[str, str]:
     """The version of each distribution that is installed, by its name in lower case."""
-    from importlib.metadata import PackageNotFoundError, requires, version
+    from importlib.metadata import PackageNotFoundError
+
+    from hnm.distributions import requires, version
 
     waiting, seen, found = list(distributions or (HOME,)), set[str](), dict[str, str]()
     for name in waiting:
@@ -108,10 +110,10 @@ def _versions(distributions: tuple[str, ...] | None) -> Mapping[str, str]:
         seen.add(key)
         try:
             found[key] = version(name)
-            needed = requires(name) if distributions is None else None
+            needed = requires(name) if distributions is None else ()
         except PackageNotFoundError:
             continue
-        waiting += [match[0] for text in needed or () if "extra ==" not in text and (match := _NAME.match(text))]
+        waiting += [match[0] for text in needed if "extra ==" not in text and (match := _NAME.match(text))]
     if distributions is None:
         found.pop(HOME, None)  # its README is about this very pipeline
     return dict(sorted(found.items()))
