@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from hnm.context import Settings, SilentReporter
 from hnm.engine.artifacts import manifest_artifact, write_json
-from hnm.engine.graph import Graph
 from hnm.engine.plan import Entry, Plan
 from hnm.engine.records import recorded_on_disk
 from hnm.engine.retry import Retry, retry
@@ -19,6 +18,7 @@ from hnm.engine.testing import Verdict, run_data_tests, run_unit_tests
 from hnm.errors import SelectorError, nearest
 from hnm.lineage import lineage
 from hnm.masking import masked
+from hnm.project.graph import Graph
 from hnm.project.load import load_project
 from hnm.project.manifest import Manifest, Node, SqlText
 from hnm.project.root import find_root

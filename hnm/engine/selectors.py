@@ -18,9 +18,9 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 
-from hnm.engine.graph import Graph
 from hnm.errors import SelectorError
 from hnm.project.config import SelectorConfig
+from hnm.project.graph import Graph
 from hnm.project.manifest import Node, SqlText
 
 _TERM = re.compile(r"^(?P<at>@)?(?:(?P<up>\d*)(?P<plus_up>\+))?(?P<core>[^+@]+)(?:(?P<plus_down>\+)(?P<down>\d*))?$")

@@ -7,9 +7,9 @@ from typing import Any
 from hnm.dataset.pinned import pinned_versions
 from hnm.engine.files import FACT, file_components, file_facts
 from hnm.engine.fingerprint import Components, own_components, without_inputs
-from hnm.engine.graph import Graph
 from hnm.engine.plan import SQL_FACT, Plan, make_plan
 from hnm.engine.selectors import Labels, Method
+from hnm.project.graph import Graph
 from hnm.project.manifest import Manifest, SqlText
 from hnm.warehouse.history import find_run, stage_records
 from hnm.warehouse.state import Materialization

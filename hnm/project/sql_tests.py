@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import networkx as nx
-
 from hnm.errors import Location, ProjectError, nearest
 from hnm.project.data_test_kinds import Thresholds
 from hnm.project.data_tests import SQL_FILE, DataTest, distinctly_named
+from hnm.project.graph import reach
 from hnm.project.manifest import Node
 from hnm.project.templating import Rendering
 from hnm.project.validate import validated
@@ -42,7 +41,7 @@ def check_reads(nodes: Mapping[str, Node]) -> None:
 
     Raises ProjectError.
     """
-    graph = _graph(nodes)
+    depends_on = _depends_on(nodes)
     for node in nodes.values():
         for test in node.tests:
             for name in sorted({*test.reads} - {node.name, *node.depends_on}):
@@ -50,7 +49,7 @@ def check_reads(nodes: Mapping[str, Node]) -> None:
                 if name not in nodes:
                     what = f"{what} the unknown stage {name!r}"
                     raise ProjectError(what, where=test.where, hint=nearest(name, nodes))
-                if name not in nx.ancestors(graph, node.name):
+                if name not in reach(depends_on, node.name):
                     what = f"{what} {name!r}, from which the stage is not built"
                     raise ProjectError(what, where=test.where, hint=hint)
 
@@ -59,9 +58,9 @@ def _last(nodes: Mapping[str, Node], reads: tuple[str, ...], path: Path) -> str:
     """The one of the nodes that is built from all the others."""
     if not reads:
         raise ProjectError(f"the test {path.stem!r} reads no stage", where=Location(path), hint="read one with ref()")
-    graph = _graph(nodes)
+    depends_on = _depends_on(nodes)
     for name in reads:
-        if {*reads} <= {name} | nx.ancestors(graph, name):
+        if {*reads} <= {name} | reach(depends_on, name):
             return name
     raise ProjectError(
         f"the test {path.stem!r} reads {', '.join(reads)}, and none of them is built from all others",
@@ -70,8 +69,5 @@ def _last(nodes: Mapping[str, Node], reads: tuple[str, ...], path: Path) -> str:
     )
 
 
-def _graph(nodes: Mapping[str, Node]) -> "nx.DiGraph[str]":
-    graph: nx.DiGraph[str] = nx.DiGraph()
-    graph.add_nodes_from(nodes)
-    graph.add_edges_from((parent, node.name) for node in nodes.values() for parent in node.depends_on)
-    return graph
+def _depends_on(nodes: Mapping[str, Node]) -> dict[str, tuple[str, ...]]:
+    return {node.name: tuple(node.depends_on) for node in nodes.values()}

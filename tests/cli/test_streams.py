@@ -1,5 +1,6 @@
 """The real command: data on stdout and all else on stderr, exit codes, plain text for pipes, quick help."""
 
+import ast
 import json
 import os
 import subprocess
@@ -32,16 +33,30 @@ def test_the_help_of_every_command_shows_an_example(name):
     assert f"Example: hnm {name}" in result.output
 
 
+LOADED = (
+    "import sys; from hnm.cli.main import _run; code = _run(); "
+    "heavy = {'torch', 'lance', 'transformers', 'sentence_transformers', 'sklearn', 'networkx', 'duckdb', 'numpy', "
+    "'pyarrow', 'jinja2'} & set(sys.modules); print(sorted(heavy)); sys.exit(code)"
+)
+
+
+def loaded(*arguments, folder=None):
+    """The heavy modules that a command loads: the last line that the process prints."""
+    command = [sys.executable, "-c", LOADED, *arguments]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment())
+    assert run.returncode == 0, run.stderr
+    *before, last = run.stdout.splitlines()
+    assert before
+    return ast.literal_eval(last)
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["--version"], ["run", "--help"], ["query", "--help"]])
 def test_help_and_version_load_nothing_heavy(arguments):
-    code = (
-        "import sys; from hnm.cli.main import _run; code = _run(); "
-        "heavy = {'torch', 'duckdb', 'lance', 'pyarrow', 'numpy', 'transformers', 'sentence_transformers', 'sklearn', "
-        "'networkx', 'jinja2'} & set(sys.modules); print(sorted(heavy), file=sys.stderr); sys.exit(code)"
-    )
-    run = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, env=environment())
-    assert (run.returncode, run.stderr) == (0, "[]\n")
-    assert run.stdout
+    assert loaded(*arguments) == []
+
+
+def test_a_plan_loads_what_reads_the_state_and_templates_alone(fixed):
+    assert set(loaded("plan", "--json", folder=fixed.root)) <= {"duckdb", "jinja2"}
 
 
 def test_version(fixed):

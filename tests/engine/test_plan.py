@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hnm.engine.graph import Graph
 from hnm.engine.plan import complete, make_plan
 from hnm.errors import Location
 from hnm.project.config import IncrementalConfig, StageConfig
+from hnm.project.graph import Graph
 from hnm.project.manifest import Node, SqlText
 from hnm.warehouse.state import Materialization
 from hnm.warehouse.versions import RowChanges, Versions

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from hnm.engine.graph import Graph
 from hnm.engine.selectors import Method, select
 from hnm.errors import Location, SelectorError
 from hnm.project.config import ProjectConfig, StageConfig
+from hnm.project.graph import Graph
 from hnm.project.manifest import Node, SqlText
 
 ALL = ("shelf.corpus", "documents", "word_counts", "long_documents", "vectors", "report")

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hnm.api import Project
-from hnm.engine.graph import Graph
 from hnm.engine.selectors import select
 from hnm.errors import SelectorError
+from hnm.project.graph import Graph
 
 ALL = ("shelf.corpus", "documents", "word_counts", "long_documents", "vectors", "report")
 EDGES = {

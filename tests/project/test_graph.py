@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hnm.engine.graph import Graph
 from hnm.errors import Location, ProjectError
+from hnm.project.graph import Graph
 
 DIAMOND = {"a": (), "b": ("a",), "c": ("a",), "d": ("b", "c"), "alone": ()}
 
