@@ -79,6 +79,25 @@ class Inputs:
         rows = self._cursor().sql(query, params=dict(values) if values else None).to_arrow_reader(batch_rows)
         return pa.RecordBatchReader.from_batches(rows.schema, _at_least_one(rows))
 
+    def in_order(
+        self,
+        table: str,
+        columns: str,
+        by: str,
+        condition: str = "true",
+        values: Mapping[str, Any] | None = None,
+        batch_rows: int = BATCH_ROWS,
+    ) -> "pa.RecordBatchReader":
+        """Columns of the rows of an input that meet a condition, in the order of `by`; all three are SQL.
+
+        What is stored in that order, as tables of vectors are, is streamed as it is. DuckDB could not sort it in less
+        memory than its vectors take, whatever `memory_limit` says.
+        """
+        rows = f"from {quote(table)} where {condition}"
+        late = f"select row({by}) < lag(row({by})) over () as late {rows}"  # DuckDB keeps the order of what is stored
+        stored_so = self.table(f"select count(*) = 0 from ({late}) where late", values).column(0)[0].as_py()
+        return self.sql(f"select {columns} {rows}{'' if stored_so else f' order by {by}'}", values, batch_rows)
+
     def table(self, query: str, values: Mapping[str, Any] | None = None) -> "pa.Table":
         """All rows of a query over the inputs; only for what must be in memory at once."""
         return self.sql(query, values).read_all()

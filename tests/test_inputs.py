@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -78,3 +79,34 @@ def test_a_lance_dataset_is_read_like_a_table(tmp_path: Path):
     dataset = lance.write_dataset(TEXTS, str(tmp_path / "texts.lance"))
     inputs = Inputs(duckdb.connect(), (), {"texts": dataset})
     assert inputs.table("select text from texts where id = $id", {"id": "b"}).column(0).to_pylist() == ["ü🦆"]
+
+
+# Rows in order
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.text(max_size=3)), max_size=12), st.booleans())
+def test_rows_come_in_order_however_they_are_stored(rows, stored_so):
+    rows = sorted(rows) if stored_so else rows
+    table = pa.table(
+        {"kind": pa.array([kind for kind, _ in rows], pa.string()), "id": pa.array([i for _, i in rows], pa.string())}
+    )
+    inputs = Inputs.of(t=table)
+    found = inputs.in_order("t", "kind, id", "kind, id").read_all().to_pylist()
+    assert [(row["kind"], row["id"]) for row in found] == sorted(rows, key=lambda row: (row[0], row[1].encode()))
+    some = inputs.in_order("t", "id", "id", "kind = $kind", {"kind": "b"}).read_all()["id"].to_pylist()
+    assert some == sorted((i for kind, i in rows if kind == "b"), key=str.encode)
+
+
+def test_vectors_that_are_stored_in_order_are_read_in_less_memory_than_they_take():
+    count, width = 80_000, 256  # 82 MB
+    values = pa.array(np.arange(count * width, dtype=np.float32))
+    table = pa.table(
+        {"id": [f"{i:05}" for i in range(count)], "vector": pa.FixedSizeListArray.from_arrays(values, width)}
+    )
+    inputs = Inputs(duckdb.connect(":memory:", config={"memory_limit": "60MB"}), (), {"t": table})
+    read = inputs.in_order("t", "vector", "id", batch_rows=8_192)
+    at = 0
+    for batch in read:
+        assert batch.column(0).flatten().equals(values[at : at + batch.num_rows * width])
+        at += batch.num_rows * width
+    assert at == len(values)

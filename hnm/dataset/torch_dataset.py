@@ -9,6 +9,7 @@ import pyarrow as pa
 import torch
 from torch.utils.data import DataLoader, IterableDataset, default_collate, get_worker_info
 
+from hnm.batches import of_size
 from hnm.dataset.ahead import ahead
 from hnm.dataset.find import DatasetVersion
 from hnm.dataset.rows import Positions, Rows
@@ -137,7 +138,7 @@ class TorchBatches(IterableDataset[Any]):
 
     def __iter__(self) -> Iterator["dict[str, Any] | _OnItsWay"]:
         make = _columns if get_worker_info() is None else _OnItsWay
-        for batch in _of_size(self.rows.record_batches(), self.size):
+        for batch in of_size(self.rows.record_batches(), self.size):
             if batch.num_rows == self.size or not self.drop_last:
                 yield make(batch)
 
@@ -152,9 +153,8 @@ class _OnItsWay:
     def __reduce__(self) -> tuple[Any, ...]:
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, self.batch.schema) as stream:
-            stream.write_batch(
-                self.batch
-            )  # the rows of a slice alone: its own pickle would take all that it is cut from
+            # The rows of a slice alone: its own pickle would take all that it is cut from.
+            stream.write_batch(self.batch)
         return _arrived, (sink.getvalue().to_pybytes(),)
 
 
@@ -165,21 +165,6 @@ def _arrived(stream: bytes) -> dict[str, Any]:
 def _columns(batch: pa.RecordBatch) -> dict[str, Any]:
     columns = zip(batch.schema.names, batch.columns, strict=True)
     return {name: default_collate(column.to_pylist()) for name, column in columns}
-
-
-def _of_size(parts: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.RecordBatch]:
-    """The same rows in batches of `size`; the last one may be smaller."""
-    waiting: list[pa.RecordBatch] = []
-    for part in parts:
-        waiting.append(part)
-        if (count := sum(one.num_rows for one in waiting)) < size:
-            continue
-        rows = pa.concat_batches(waiting) if len(waiting) > 1 else part
-        full = count - count % size
-        yield from (rows.slice(start, size) for start in range(0, full, size))
-        waiting = [rows.slice(full)] if full < count else []
-    if waiting:
-        yield pa.concat_batches(waiting)
 
 
 def _as_it_is(batch: dict[str, Any]) -> dict[str, Any]:

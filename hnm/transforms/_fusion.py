@@ -3,6 +3,7 @@
 A wide row is the concatenation, by the tables' sorted names, of each model's unit vector.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 BATCH_ROWS = 8_192
 _KEY = "kind, id, text_hash"
-_BY_ID = "kind, id"
 
 
 @dataclass(frozen=True)
@@ -37,22 +37,23 @@ class Fusion:
         """Names and widths in order, for example `minilm:384 wordllama:256`."""
         return " ".join(f"{name}:{width}" for name, width in zip(self.names, self.widths, strict=True))
 
-    def rows(self, condition: str = "true", order_by: str = _BY_ID, limit: int | None = None) -> "pa.RecordBatchReader":
-        """(kind, id, text_hash, v0, v1, …) of the rows that all tables have."""
-        vectors = ", ".join(f"{quote(name)}.vector as v{number}" for number, name in enumerate(self.names))
-        first = quote(self.names[0])
-        joined = " ".join(f"join {quote(name)} using ({_KEY})" for name in self.names[1:])
-        query = f"select {_KEY}, {vectors} from {first} {joined} where {condition} order by {order_by}"
-        return self.inputs.sql(query if limit is None else f"{query} limit {limit}", batch_rows=BATCH_ROWS)
-
-    def wide(self, batch: "pa.RecordBatch") -> "NDArray[np.float64]":
-        """The wide rows of a batch of `rows`, shape (rows, width). Raises StageError for a broken vector."""
+    def rows(self, condition: str = "true") -> Iterator[tuple["pa.RecordBatch", "NDArray[np.float64]"]]:
+        """Batches of (kind, id, text_hash, vector) of the first table, by kind and id, and their wide rows, shape
+        (rows, width). `condition`: in SQL, on kind and id. Raises StageError for a broken vector."""
         import numpy as np
 
+        from hnm.batches import of_size
         from hnm.models.vectors import to_matrix, unit
 
-        blocks = [unit(to_matrix(batch.column(f"v{number}"), name)) for number, name in enumerate(self.names)]
-        return np.concatenate(blocks, axis=1, dtype=np.float64)
+        # Side by side: a join would have to be sorted, vectors and all. The tables have the same rows, as was seen.
+        streams = [
+            of_size(self.inputs.in_order(name, f"{_KEY}, vector", _KEY, condition, batch_rows=BATCH_ROWS), BATCH_ROWS)
+            for name in self.names
+        ]
+        for batches in zip(*streams, strict=True):
+            pairs = zip(batches, self.names, strict=True)
+            blocks = [unit(to_matrix(batch.column("vector"), name)) for batch, name in pairs]
+            yield batches[0], np.concatenate(blocks, axis=1, dtype=np.float64)
 
 
 def open_fusion(inputs: Inputs, names: list[str]) -> Fusion:

@@ -43,8 +43,7 @@ def ensemble(inputs: Inputs, params: EnsembleParams, context: Context) -> Iterat
     schema = embedding_schema(len(components))
     yield pa.RecordBatch.from_pylist([], schema)
     with context.progress("projecting", inputs.count(fusion.names[0]), "texts") as advance:
-        for batch in fusion.rows():
-            wide = fusion.wide(batch)
+        for batch, wide in fusion.rows():
             projected = (wide - mean) @ components.T * wide.any(axis=1, keepdims=True)
             vectors = unit(projected) if params.renormalize else projected
             keys = [batch.column(name).cast(pa.string()) for name in ("kind", "id", "text_hash")]

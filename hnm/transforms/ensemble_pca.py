@@ -8,6 +8,7 @@ from pydantic import Field
 from hnm.context import Context
 from hnm.errors import StageError, nearest
 from hnm.inputs import Inputs
+from hnm.sqltext import quote
 from hnm.transform import PREVIOUS, Params, transform
 from hnm.transforms._fusion import Fusion, open_fusion
 
@@ -99,14 +100,14 @@ def _moments(
     import numpy as np
 
     count, total, products = 0, np.zeros(fusion.width), np.zeros((fusion.width, fusion.width))
-    by_hash = f"md5('{params.seed}:' || kind || ':' || id)"
-    batches = fusion.rows(
-        _FIT_ON[params.fit_on], order_by=by_hash if params.sample else "kind, id", limit=params.sample
-    )
+    condition = _FIT_ON[params.fit_on]
+    if params.sample:
+        by_hash = f"md5('{params.seed}:' || kind || ':' || id)"
+        texts = f"select kind, id from {quote(fusion.names[0])} where {condition}"
+        condition = f"(kind, id) in ({texts} order by {by_hash} limit {params.sample})"
     with context.progress("fitting the ensemble", params.sample, "texts") as advance:
-        for batch in batches:
-            wide = fusion.wide(batch)
-            wide = wide[wide.any(axis=1)]
+        for batch, every in fusion.rows(condition):
+            wide = every[every.any(axis=1)]
             count += len(wide)
             total += wide.sum(axis=0)
             products += wide.T @ wide

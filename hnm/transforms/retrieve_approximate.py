@@ -102,8 +102,7 @@ def retrieve_approximate(inputs: Inputs, params: ApproximateParams, context: Con
         _measure_recall(inputs, index, params, context)
     first = 0
     with context.progress(f"retrieving by {params.retriever}", len(query_ids), "queries") as advance:
-        vectors = "select vector from vectors where kind = 'query' order by id"
-        for batch in inputs.sql(vectors, batch_rows=params.query_block):
+        for batch in inputs.in_order("vectors", "vector", "id", "kind = 'query'", batch_rows=params.query_block):
             queries, directed = _directions(to_matrix(batch.column(0), "vectors"))
             asked = query_ids[first : first + len(batch)].filter(pa.array(directed))
             found = _found(index, queries[directed], params)
@@ -151,28 +150,28 @@ def _documents(inputs: Inputs, broken: list[StageError]) -> "pa.RecordBatchReade
 
     What is wrong with that one is put into `broken`: raised, it would reach Lance's writer, which knows only texts.
     """
+    import numpy as np
     import pyarrow as pa
 
     from hnm.models.vectors import to_column, to_matrix
 
-    ordinals = "row_number() over (order by id) - 1 as ordinal"
-    rows = inputs.sql(
-        f"select {ordinals}, vector from vectors where kind = 'document' order by ordinal", batch_rows=DOCUMENT_BLOCK
-    )
+    rows = inputs.in_order("vectors", "vector", "id", "kind = 'document'", batch_rows=DOCUMENT_BLOCK)
     width = to_matrix(pa.array([], rows.schema.field("vector").type), "vectors").shape[1]
     schema = pa.schema([("ordinal", pa.int64()), ("vector", pa.list_(pa.float32(), width))])
 
     def directed() -> Iterator[pa.RecordBatch]:
+        first = 0
         for batch in rows:
             try:
                 vectors, kept = _directions(to_matrix(batch.column("vector"), "vectors"))
             except StageError as error:
                 broken.append(error)
                 return
-            columns = [batch.column("ordinal").filter(pa.array(kept)), to_column(vectors[kept])]
+            columns = [pa.array(first + np.flatnonzero(kept)), to_column(vectors[kept])]
             yield pa.record_batch(
                 [column.cast(field.type) for column, field in zip(columns, schema, strict=True)], schema
             )
+            first += len(batch)
 
     return pa.RecordBatchReader.from_batches(schema, directed())
 
@@ -185,10 +184,9 @@ def _centroids(inputs: Inputs, partitions: int, seed: int) -> "NDArray[np.float3
 
     from hnm.models.vectors import to_matrix
 
-    sample = inputs.table(
-        "select vector from vectors where kind = 'document' order by md5($salt || id), id limit $count",
-        {"salt": f"{seed}:", "count": partitions * TRAINED_PER_PARTITION},
-    )
+    drawn = "select id from vectors where kind = 'document' order by md5($salt || id), id limit $count"
+    values = {"salt": f"{seed}:", "count": partitions * TRAINED_PER_PARTITION}
+    sample = inputs.in_order("vectors", "vector", "id", f"kind = 'document' and id in ({drawn})", values).read_all()
     vectors, directed = _directions(to_matrix(sample.column(0).combine_chunks(), "vectors"))
     vectors = vectors[directed]
     if len(vectors) < partitions:  # a sample that is mostly of zeros

@@ -129,8 +129,7 @@ def _blocks(inputs: Inputs, kind: str, block: int) -> Iterator[tuple[int, "NDArr
     from hnm.retrieval.cosine import on_grid
 
     first = 0
-    query = "select vector from vectors where kind = $kind order by id"
-    for batch in inputs.sql(query, {"kind": kind}, batch_rows=block):
+    for batch in inputs.in_order("vectors", "vector", "id", "kind = $kind", {"kind": kind}, batch_rows=block):
         rows, directed = on_grid(_matrix(batch.column(0), kind))
         yield first, directed, rows
         first += len(rows)
