@@ -48,25 +48,26 @@ def make(collection: Path, table: Path, count: int, shuffled: bool) -> None:
     import numpy as np
     import pyarrow as pa
 
-    documents, queries = read_jsonl(collection, "corpus"), read_jsonl(collection, "queries")
+    documents = read_jsonl(collection, "corpus")
+    queries = [*{row["_id"]: row for row in read_jsonl(collection, "queries")}.values()]
     texts = pa.array([row["text"] for row in documents])
     names = pa.array([row["_id"] for row in documents])
     query_texts = pa.array([row["text"] for row in queries])
     query_names = pa.array([row["_id"] for row in queries])
     some = np.random.default_rng(0)
     order = np.argsort(np.array(query_names.to_pylist()), kind="stable")
-    asked = order[np.sort(some.integers(len(queries), size=count))]
+    asked_rank = np.sort(some.integers(len(queries), size=count))
+    asked = order[asked_rank]
     answers = some.integers(len(documents), size=len(queries))  # each query's positive is always the same
     wrong = some.integers(len(documents), size=count)
     if shuffled:
         some.shuffle(asked)
-    names_in_order = np.array(names.to_pylist())
+    else:  # as the stage stores them: by query, positive and, of equal rank, negative
+        wrong = wrong[np.lexsort((np.array(names.to_pylist())[wrong], asked_rank))]
 
     def batches() -> Iterator[pa.RecordBatch]:
         for start in range(0, count, BATCH_ROWS):
             asked_now, wrong_now = asked[start : start + BATCH_ROWS], wrong[start : start + BATCH_ROWS]
-            if not shuffled:  # as the stage stores them: by query, positive, rank, negative
-                wrong_now = wrong_now[np.lexsort((names_in_order[wrong_now], query_rank[asked_now]))]
             rows = len(asked_now)
             query, positive, negative = map(pa.array, (asked_now, answers[asked_now], wrong_now))
             yield pa.record_batch(
@@ -86,8 +87,6 @@ def make(collection: Path, table: Path, count: int, shuffled: bool) -> None:
                 }
             )
 
-    query_rank = np.empty(len(queries), np.int64)
-    query_rank[order] = np.arange(len(queries))
     stream = batches()
     first = next(stream)
 

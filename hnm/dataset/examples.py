@@ -85,7 +85,7 @@ class Examples:
             "select count(*) = $rows and bool_and(place = position) from examples", {"rows": len(self.rows)}
         )
         if whole:
-            yield from self.rows.scan(columns)
+            yield from ahead(self.rows.scan(columns))
             return
         items = self.stream("select position from examples order by place")
         yield from ahead(self.rows.take(positions(batch, "position"), columns) for batch in items)

@@ -14,7 +14,8 @@ FIRST_ROWS, MOST_ROWS = 256, 65_536
 BATCH_BYTES = 64 * 2**20
 """Larger batches read rows in an order that is not the stored one faster: more of them share a page of the file."""
 IN_ORDER_BYTES = 16 * 2**20
-"""Rows that stand side by side are read faster in smaller batches, whose memory is used again."""
+"""Rows that stand side by side, or nearly, are read faster in smaller batches, whose memory is used again."""
+BATCHES_PER_SCAN, BATCHES_AHEAD = 4, 2
 
 Positions = NDArray[np.int64]
 
@@ -71,22 +72,32 @@ class Rows:
     def _read(self, unique: Positions, columns: list[str]) -> pa.RecordBatch:
         """The rows at these positions, which ascend."""
         count, first = len(unique), int(unique[0])
-        in_order = int(unique[-1]) - first == count - 1
-        if in_order:
+        reach = int(unique[-1]) - first + 1
+        if reach == count:
             table = self.dataset.to_table(columns=columns, offset=first, limit=count, batch_size=count)
         else:
             table = self.dataset.take(unique, columns=columns)
-        wanted = min(self.batch_bytes, IN_ORDER_BYTES) if in_order else self.batch_bytes
+        wanted = min(self.batch_bytes, IN_ORDER_BYTES) if reach <= 2 * count else self.batch_bytes
         self._at_once[tuple(columns)] = max(1, min(self.most_rows, wanted * count // max(table.nbytes, 1)))
         (batch,) = table.combine_chunks().to_batches()
         return batch
 
     def scan(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """All rows in stored order."""
-        # Rows of its own: the width of these columns says nothing of others.
-        rows = Rows(self.dataset, self.stage, self.batch_bytes, self.most_rows)
-        for part in rows.slices(np.ones(len(self), np.int64)):
-            yield rows.take(np.arange(part.start, part.stop), columns)
+        """All rows in stored order, of which Lance reads some batches at the same time."""
+        start, at_once, wanted = 0, FIRST_ROWS, min(self.batch_bytes, IN_ORDER_BYTES)
+        while start < len(self):
+            count = min(at_once * BATCHES_PER_SCAN, len(self) - start)
+            widest = 1
+            try:
+                for batch in self.dataset.to_batches(
+                    columns=list(columns), offset=start, limit=count, batch_size=at_once, batch_readahead=BATCHES_AHEAD
+                ):
+                    widest = max(widest, batch.nbytes // max(batch.num_rows, 1))
+                    yield batch
+            except (OSError, ValueError) as error:
+                raise self.unreadable(error) from error
+            start += count
+            at_once = max(1, min(self.most_rows, wanted // widest))
 
     def unreadable(self, error: Exception) -> WarehouseError:
         return WarehouseError(
