@@ -45,7 +45,8 @@ def _run() -> int:
         return error.exit_code
     except typer.TyperException as error:
         if error.format_message():  # empty when the help was asked for by giving no command
-            typer.echo(f"error: {error.format_message()}\n  hint: {_usage_hint(error)}", err=True)
+            told = error.format_message().replace("Value error, ", "")  # pydantic's way to begin what a type refuses
+            typer.echo(f"error: {told}\n  hint: {_usage_hint(error)}", err=True)
         return WRONG_USAGE
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted()

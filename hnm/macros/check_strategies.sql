@@ -16,6 +16,11 @@
     {%- endif %}
     {{- check_whole_number(strategy, 'per_positive', strategy.per_positive | default(1), 1) }}
     {{- check_whole_number(strategy, 'max_uses', strategy.max_uses | default(1), 1) }}
+    {%- set fills = [strategy.fills] if strategy.fills is string else strategy.fills | default([]) -%}
+    {%- if fills is not sequence or fills is mapping or fills | reject('string') | list -%}
+        {{ raise_error("strategy '" ~ strategy.name ~ "': `fills` is " ~ strategy.fills
+            ~ "; name a strategy before it, or a list of them") }}
+    {%- endif %}
     {{- check_earlier(strategy, 'fills', filled_strategies(strategy).split(), names) }}
     {{- check_earlier(strategy, 'mixes', strategy.mixes | list if strategy.mixes is mapping else [], names) }}
     {%- if names.append(strategy.name | lower) %}{% endif -%}

@@ -298,3 +298,9 @@ def test_names_in_brackets_are_shown_as_they_are(built):
     run = TinyProject(place).hnm("clean")
     assert run.returncode == 0
     assert f"removed {place}/target\n" in run.stderr
+
+
+def test_a_wrong_choice_is_told_without_the_words_of_the_library(fixed):
+    run = fixed.hnm("export", "triplets", "out")
+    assert run.returncode == 2
+    assert run.stderr.startswith("error: Invalid value for 'form': 'triplets' is not one of 'beir', 'qrels', 'run'.")
