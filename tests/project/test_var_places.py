@@ -39,7 +39,7 @@ def place_of(project: TinyProject, text: str, name: str = "project.yml") -> Loca
         ("{name: fill, rule: below_positive_share, shar: 1}", "has no setting 'shar'", "shar: 1"),
         ("{name: fill, rule: top, per_positive: two}", "per_positive is two", "per_positive: two"),
         ("{name: fill, rule: top, fills: [papr]}", "fills 'papr'", "fills: [papr]"),
-        ("{name: fill, rule: top, fills: 5}", "not iterable", "strategies:\n"),
+        ("{name: fill, rule: top, fills: 5}", "`fills` is 5", "fills: 5"),
         ("{name: fill, rule: mix, mixes: {paper: 0}}", "mixes: paper is 0", "mixes: {paper: 0}"),
         ("{name: fill, rule: above_score}", "threshold is missing", "{name: fill, rule: above_score"),
         ("{name: paper, rule: top}", "two strategies are named 'paper'", "{name: paper, rule: top"),
