@@ -4,6 +4,7 @@ Texts become lines in parts of some megabytes: memory that was used just before 
 """
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -16,6 +17,7 @@ import pyarrow.parquet
 from hnm.dataset.tsv import tsv_lines
 
 PART_BYTES = 4 * 2**20
+SETTLED_BYTES = 64 * 2**20
 
 
 class Writer(Protocol):
@@ -26,6 +28,27 @@ class Writer(Protocol):
 
     def close(self) -> None:
         """Finish the file."""
+
+
+class _Settling:
+    """A file of bytes that is put on disk while it is written, so that an export of any size keeps little in memory.
+
+    What the system caches of it is used again for what follows. It is also the faster way where memory that was not used
+    before is dear, as on many virtual machines.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.file = path.open("wb")
+        self._settled = 0
+
+    def settle(self) -> None:
+        """Call it after writing to `file`."""
+        self.file.flush()
+        if self.file.tell() - self._settled >= SETTLED_BYTES:
+            os.fsync(self.file.fileno())
+            if hasattr(os, "posix_fadvise"):  # not on every system
+                os.posix_fadvise(self.file.fileno(), self._settled, 0, os.POSIX_FADV_DONTNEED)
+            self._settled = self.file.tell()
 
 
 class ParquetFile:
@@ -49,16 +72,17 @@ class JsonLinesFile:
     suffix = "jsonl"
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self._file = path.open("wb")
+        self._written = _Settling(path)
 
     def write(self, batch: pa.RecordBatch) -> None:
         for part in _parts(batch):
             rows = pl.from_arrow(part)
             assert isinstance(rows, pl.DataFrame)  # noqa: S101 # a batch always becomes one; this tells mypy
-            rows.write_ndjson(self._file)
+            rows.write_ndjson(self._written.file)
+            self._written.settle()
 
     def close(self) -> None:
-        self._file.close()
+        self._written.file.close()
 
 
 class CsvFile:
@@ -88,14 +112,15 @@ class TsvFile:
     suffix = "tsv"
 
     def __init__(self, path: Path, schema: pa.Schema | None = None) -> None:
-        self._file = path.open("wb")
+        self._written = _Settling(path)
 
     def write(self, batch: pa.RecordBatch) -> None:
         for part in _parts(batch):
-            self._file.write(tsv_lines(part).data)
+            self._written.file.write(tsv_lines(part).data)
+            self._written.settle()
 
     def close(self) -> None:
-        self._file.close()
+        self._written.file.close()
 
 
 Kind = type[ParquetFile] | type[JsonLinesFile] | type[CsvFile] | type[TsvFile]
