@@ -10,7 +10,6 @@ import numpy as np
 from hnm.errors import StageError
 from hnm.evaluation.means import mean_rows
 from hnm.evaluation.paired_tests import paired_tests
-from hnm.project.experiment import FIRST_STAGE
 
 Row = dict[str, Any]
 Recipe = tuple[str, ...]
@@ -35,9 +34,13 @@ class Measured:
     """One system on one measure and split: values by query. `facts`: of its training; none when it was not trained."""
 
     recipe: Recipe
-    label: str
     values: Mapping[str, float]
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """Its levels. The first stage is called so, for a recipe may have the name of its retriever."""
+        return ", ".join(self.recipe)
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,7 @@ def all_results(systems: Iterable[Evaluated], baselines: Sequence[str], drawing:
         for row in system.rows:
             values[row["split"], row["measure"]][row["query_id"]] = row["value"]
         for (split, measure), by_query in values.items():
-            name = label(system.recipe, system.rows[0]["model"])
-            groups[system.side, split, measure].append(Measured(system.recipe, name, by_query, system.facts))
+            groups[system.side, split, measure].append(Measured(system.recipe, by_query, system.facts))
     return [
         {"side": side, "split": split, "measure": measure, **row}
         for (side, split, measure), measured in groups.items()
@@ -124,11 +126,6 @@ def _tests(name: str, recipes: list[Recipe], rows: list[Row], pooled: Floats, dr
         if partner != recipe:
             pairs.append((place, recipes.index(partner)))
     return paired_tests(rows, "recipe", pooled, pairs, drawing.permutations, drawing.seed)
-
-
-def label(recipe: Recipe, model: str) -> str:
-    """What a recipe is called: its levels; the first stage by its retriever."""
-    return model if recipe == (FIRST_STAGE,) else ", ".join(recipe)
 
 
 def unequal_budgets(rows: Iterable[Row]) -> list[str]:

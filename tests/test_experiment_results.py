@@ -75,12 +75,19 @@ def test_a_baseline_is_the_recipe_that_is_the_same_in_all_else():
     }
 
 
-def test_the_first_stage_is_called_by_its_retriever():
-    systems = [evaluated(("first_stage",), [0.1, 0.2], model="bm25"), evaluated(("hard",), [0.3, 0.4])]
-    rows = all_results(systems, ["first_stage"], QUICK)
-    assert list(by_recipe(rows)) == ["bm25", "hard"]
-    assert list(compared(rows)) == [("hard", "bm25")]
-    assert by_recipe(rows)["bm25"]["pairs"] is None
+def test_the_first_stage_is_not_taken_for_a_recipe_of_its_retrievers_name():
+    systems = [
+        evaluated(("first_stage",), [0.1, 0.2, 0.3], model="bm25"),
+        evaluated(("bm25",), [0.4, 0.6, 0.5]),
+        evaluated(("random",), [0.3, 0.4, 0.5]),
+    ]
+    rows = all_results(systems, ["first_stage", "random"], QUICK)
+    assert list(by_recipe(rows)) == ["first_stage", "bm25", "random"]
+    assert by_recipe(rows)["first_stage"]["pairs"] is None
+    found = {pair: row["difference"] for pair, row in compared(rows).items()}
+    assert found["bm25", "first_stage"] == pytest.approx(0.3)
+    assert found["bm25", "random"] == pytest.approx(0.1)
+    assert found["first_stage", "random"] == pytest.approx(-0.2)
 
 
 def test_sides_splits_and_measures_are_apart():

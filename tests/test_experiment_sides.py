@@ -34,7 +34,7 @@ def test_each_side_shows_what_is_measured_there(project):
     rows = {side: set() for side in ("home", "away")}
     for row in compare(project.load()).recipes():
         rows[row["side"]].add(row["recipe"])
-    assert rows == {"home": {"bm25", "start", "random"}, "away": {"bm25", "hard"}}
+    assert rows == {"home": {"first_stage", "start", "random"}, "away": {"first_stage", "hard"}}
 
 
 def test_which_cells_lack_which_side_is_told(project):

@@ -33,8 +33,8 @@ class Writer(Protocol):
 class _Settling:
     """A file of bytes that is put on disk while it is written, so that an export of any size keeps little in memory.
 
-    What the system caches of it is used again for what follows. It is also the faster way where memory that was not used
-    before is dear, as on many virtual machines.
+    What the system caches of it is used again for what follows. It is also the faster way where memory that was not
+    used before is dear, as on many virtual machines.
     """
 
     def __init__(self, path: Path) -> None:

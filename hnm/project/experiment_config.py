@@ -88,6 +88,6 @@ class ExperimentConfig(Config):
     ]
     baselines: Annotated[
         tuple[str, ...],
-        Field(description="what all are tested against: levels of the first axis, models, the first stage's retriever"),
+        Field(description="what all are tested against: levels of the first axis, models, `first_stage`"),
     ] = ()
     scores: Annotated[ScoresConfig | None, Field(description="makes the table `NAME__scores`")] = None

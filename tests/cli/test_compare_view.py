@@ -68,7 +68,7 @@ def test_recipes_stand_side_by_side_within_the_width(show, columns):
     assert lines[:2] == ["Do [hard] negatives pay?", "negatives_pay: RR@10 at home (test), 40 queries"]
     table = {line.split()[0]: line.split() for line in lines[4:] if line}
     assert table["hard"][1] == ".730"
-    assert {"bm25", "random", "hard"} <= table.keys()
+    assert {"first_stage", "random", "hard"} <= table.keys()
     assert ("10,000" in table["hard"], "5:01" in table["hard"]) == (True, True)
     assert "+.300" in table["hard"]
     assert any(cell.startswith("-.17") for cell in table["hard"])

@@ -24,8 +24,8 @@ def test_what_is_built_is_compared_and_the_rest_is_named(project):
     found = compare(project.load())
     assert (len(found.cells), found.built, found.missing, found.stale) == (6, 5, ["hard__seed1"], [])
     seeds = {row["recipe"]: row["seeds"] for row in found.recipes()}
-    assert seeds == {"random": 2, "hard": 1, "hard, bce": 1, "hardest": 1, "start": 1, "bm25": 1}
-    assert [row["value"] for row in found.recipes() if row["recipe"] == "bm25"] == [pytest.approx(1 / 3)]
+    assert seeds == {"random": 2, "hard": 1, "hard, bce": 1, "hardest": 1, "start": 1, "first_stage": 1}
+    assert [row["value"] for row in found.recipes() if row["recipe"] == "first_stage"] == [pytest.approx(1 / 3)]
     budgets = {(row["groups"], row["pairs"], row["steps"]) for row in found.rows if row["recipe"] == "hard"}
     assert budgets == {(8, 24, 2)}
 
@@ -100,6 +100,6 @@ def test_an_interpolated_side_is_measured_from_the_lists_that_there_are(project)
     found = compare(project.load())
     values = {row["recipe"]: row["value"] for row in found.recipes() if row["side"] == "home_interpolated"}
     assert values == {
-        recipe: pytest.approx(1 / 3) for recipe in ("start", "bm25", "random", "hard", "hard, bce", "hardest")
+        recipe: pytest.approx(1 / 3) for recipe in ("start", "first_stage", "random", "hard", "hard, bce", "hardest")
     }
     assert {row["side"] for row in found.recipes()} == {"home", "home_interpolated"}
