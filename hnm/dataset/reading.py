@@ -60,7 +60,7 @@ class Dataset:
         return self.version.row_count if self.selection.is_everything else len(self.positions)
 
     def reader(self, columns: Sequence[str] | None = None) -> "pa.RecordBatchReader":
-        """The rows as a stream of batches of about 64 MB: no more than some of these are in memory."""
+        """The rows as a stream of batches of 16 to 64 MB: no more than some of these are in memory."""
         import pyarrow as pa
 
         names = self._names(columns)
