@@ -220,9 +220,8 @@ class _Reader:
     ) -> System:
         measured = {side: self._named(name, f"{side}_measures") for side in self.sides}
         if name == FIRST_STAGE:  # nothing reranks it, so that there is nothing to mix its ranks with
-            measured |= {
-                _interpolated(side): measured[side] for side in self.evaluate if _interpolated(side) in measured
-            }
+            mixed = (side for side, evaluate in self.evaluate.items() if evaluate.interpolate)
+            measured |= {_interpolated(side): measured[side] for side in mixed}
         return System(name, recipe, measured, seed, stage)
 
     # The stages

@@ -5,7 +5,6 @@ tables of `api_reference` are built from one extraction, and see the same packag
 """
 
 import hashlib
-import importlib.metadata
 import json
 import os
 import platform
@@ -14,9 +13,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 from hnm.context import Context
+from hnm.distributions import version
 from hnm.readers._extract_docstrings import STDLIB
 
 EXTRACTOR = Path(__file__).with_name("_extract_docstrings.py")
@@ -82,8 +83,8 @@ def versions(packages: Sequence[str]) -> dict[str, str]:
 
 def _version(package: str) -> str:
     try:
-        return importlib.metadata.version(DISTRIBUTIONS.get(package, package))
-    except importlib.metadata.PackageNotFoundError:
+        return version(DISTRIBUTIONS.get(package, package))
+    except PackageNotFoundError:
         return "unknown"  # not installed, or installed under yet another name
 
 

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import accumulate
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
@@ -34,8 +35,7 @@ class VectorParts:
         """Take over the parts that are there and fit; those that are broken or of another width go, with a note."""
         self.width = width
         self._folder = folder
-        self._files: list[Path] = []
-        self.rows = 0
+        self._rows: dict[Path, int] = {}  # of each part, in the order of their names
         folder.mkdir(parents=True, exist_ok=True)
         for path in sorted(folder.iterdir()):
             rows = self._rows_of(path)
@@ -43,22 +43,23 @@ class VectorParts:
                 context.note(f"ignoring {path.name}, left by an earlier run: it is incomplete or damaged")
                 path.unlink()
             else:
-                self._files.append(path)
-                self.rows += rows
+                self._rows[path] = rows
+
+    @property
+    def rows(self) -> int:
+        return sum(self._rows.values())
 
     def relation(self) -> str:
         """SQL text of a relation (text_hash, side, place) of all rows in the parts so far; places count from 0."""
-        if not self._files:
+        if not self._rows:
             return "(select '' as text_hash, 0 as side, 0 as place where false)"
-        first, rows = [], 0
-        for path in self._files:
-            first.append(f"({literal(str(path))}, {rows})")
-            rows += _rows_in(path)
-        listed = ", ".join(literal(str(path)) for path in self._files)
+        paths = [literal(str(path)) for path in self._rows]
+        places = accumulate(self._rows.values(), initial=0)
+        first = ", ".join(f"({path}, {place})" for path, place in zip(paths, places, strict=False))
         return f"""(
             select text_hash, side, first_place + file_row_number as place
-            from read_parquet([{listed}], filename = true, file_row_number = true)
-            join (values {", ".join(first)}) as part (filename, first_place) using (filename)
+            from read_parquet([{", ".join(paths)}], filename = true, file_row_number = true)
+            join (values {first}) as part (filename, first_place) using (filename)
         )"""
 
     @contextmanager
@@ -73,7 +74,7 @@ class VectorParts:
 
         size = self.width * np.dtype(np.float32).itemsize
         with TemporaryFile(dir=self._folder) as file:
-            for path in self._files:
+            for path in self._rows:
                 for batch in pq.ParquetFile(path).iter_batches(ROWS_READ_AT_ONCE, columns=["vector"]):
                     file.write(batch.column(0).flatten().to_numpy())
             file.flush()
@@ -97,7 +98,7 @@ class VectorParts:
         """One more part file."""
         import pyarrow.parquet as pq
 
-        number = int(self._files[-1].stem) + 1 if self._files else 0
+        number = int(next(reversed(self._rows)).stem) + 1 if self._rows else 0
         path = self._folder / f"{number:06d}.parquet"
         temporary = path.with_suffix(_TEMPORARY)
         pq.write_table(
@@ -109,8 +110,7 @@ class VectorParts:
             row_group_size=ROWS_READ_AT_ONCE,
         )
         temporary.replace(path)
-        self._files.append(path)
-        self.rows += table.num_rows
+        self._rows[path] = table.num_rows
 
     def schema(self) -> "pa.Schema":
         import pyarrow as pa
@@ -130,12 +130,6 @@ class VectorParts:
         except (OSError, pa.ArrowInvalid):
             return None
         return table.num_rows if table.schema.equals(self.schema()) else None
-
-
-def _rows_in(path: Path) -> int:
-    import pyarrow.parquet as pq
-
-    return int(pq.read_metadata(path).num_rows)
 
 
 class PartWriter:
