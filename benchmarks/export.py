@@ -149,7 +149,7 @@ def watched(arguments: list[str]) -> dict[str, Any]:
     process, peak, over = psutil.Process(child.pid), [0.0], threading.Event()
 
     def watch() -> None:
-        while not over.wait(0.1):
+        while not over.wait(0.5):  # each look takes some 10 ms of a process that is a GB large
             try:
                 family = [process, *process.children(recursive=True)]
                 peak[0] = max(peak[0], sum(one.memory_full_info().pss for one in family) / 1e6)

@@ -103,6 +103,16 @@ def test_the_summary_is_red_where_a_model_loses_and_fits_80_columns(told: Any) -
     assert "\x1b[31m" not in told(away(+0.02)).hnm("summary", env={"FORCE_COLOR": "1"}).stderr
 
 
+def test_names_stay_whole_in_80_columns(tiny: TinyProject) -> None:
+    sql = {"evaluations": rows_of(HOME, "test", 0.01), "away_evaluations": away(+0.02)}
+    named = {stage: rows.replace("'hard'", "'hard_interpolated'") for stage, rows in sql.items()}
+    tiny.stages("stages: [{name: evaluations}, {name: away_evaluations}]\n", **named)
+    assert tiny.run().ok
+    plain = tiny.hnm("summary").stderr
+    assert "hard_interpolated" in plain and "…" not in plain
+    assert max(len(line.rstrip()) for line in plain.splitlines()) <= 80
+
+
 def test_the_summary_as_json(told: Any) -> None:
     parts = json.loads(told(away(-0.02)).hnm("summary", "--json").stdout)
     assert [part["alarm"] is not None for part in parts] == [False, False, True]

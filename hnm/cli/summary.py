@@ -3,12 +3,15 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import typer
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
+from hnm.cli.columns import GAP
 from hnm.cli.options import JsonOption, ProjectOption, TargetOption
 
 if TYPE_CHECKING:
@@ -47,7 +50,7 @@ def print_summary(project: "Project", brief: bool = False) -> None:
     told = [] if brief else tell(project)
     for part in told:
         console.print()
-        console.print(_table(part))
+        console.print(_table(part, console.width))
         if part.alarm:
             console.print(f"[red]what to do:[/red] {part.alarm}")
     state = project.state()
@@ -58,15 +61,25 @@ def print_summary(project: "Project", brief: bool = False) -> None:
         console.print("\nnext: " + " · ".join(f"[bold]{command}[/bold]" for command in known))
 
 
-def _table(part: "Told") -> Table:
+def _table(part: "Told", width: int) -> Table:
+    """The section; where its lines are too long, the words of headers that are wider than their columns are stacked."""
     style = "bold red" if part.alarm else "bold"
     table = Table(title=part.title, title_justify="left", title_style=style, box=None, pad_edge=False)
-    for index, name in enumerate(part.columns):
+    headers = [name.replace("_", " ") for name in part.columns]
+    lines = [[_cell(value) for value in row] for row in part.rows]
+    least = [max(map(cell_len, column)) for column in zip(*lines, strict=True)] or [0] * len(headers)
+    if sum(max(cell_len(header), cells) + GAP for header, cells in zip(headers, least, strict=True)) - GAP > width:
+        headers = [_stacked(header, cells) for header, cells in zip(headers, least, strict=True)]
+    for index, header in enumerate(headers):
         numeric = any(isinstance(row[index], int | float) for row in part.rows)
-        table.add_column(name.replace("_", " "), justify="right" if numeric else "left", style="")
-    for row in part.rows:
-        table.add_row(*(Text(_cell(value)) for value in row), style="red" if part.alarm else None)
+        table.add_column(header, justify="right" if numeric else "left", style="")
+    for line in lines:
+        table.add_row(*map(Text, line), style="red" if part.alarm else None)
     return table
+
+
+def _stacked(header: str, width: int) -> str:
+    return "\n".join(wrap(header, max(width, 1), break_long_words=False))
 
 
 def _cell(value: object) -> str:

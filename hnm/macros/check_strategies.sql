@@ -21,7 +21,7 @@
         {{ raise_error("strategy '" ~ strategy.name ~ "': `fills` is " ~ strategy.fills
             ~ "; name a strategy before it, or a list of them") }}
     {%- endif %}
-    {{- check_earlier(strategy, 'fills', filled_strategies(strategy).split(), names) }}
+    {{- check_earlier(strategy, 'fills', fills, names) }}
     {{- check_earlier(strategy, 'mixes', strategy.mixes | list if strategy.mixes is mapping else [], names) }}
     {%- if names.append(strategy.name | lower) %}{% endif -%}
 {% endfor -%}

@@ -156,6 +156,7 @@ def test_equal_scores_are_chosen_by_id(stages: Stages) -> None:
         ([{**PAPER, "per_positive": True}], "per_positive is True"),
         ([FILL, PAPER], "fills 'paper', which is not a strategy before it"),
         ([{**PAPER, "fills": "paper"}], "fills 'paper', which is not a strategy before it"),
+        ([PAPER, FILL, {**PAPER, "name": "last", "fills": "paper fill"}], "fills 'paper fill', which is not"),
         ([PAPER, {**FILL, "fills": 5}], "`fills` is 5; name a strategy before it, or a list of them"),
         ([PAPER, {**FILL, "fills": ["paper", 5]}], "; name a strategy before it, or a list of them"),
         ([PAPER, {**FILL, "fills": {"paper": 1}}], "; name a strategy before it, or a list of them"),
