@@ -84,7 +84,7 @@ def _inputs(job: Job, call: Call, delta: Delta | None) -> Iterator[Inputs]:
                     registered[name] = job.warehouse.lance_dataset(job.state[source])
                     continue
                 if job.state[source].materialized == "model":
-                    models[name] = job.warehouse.model_path(job.state[source])
+                    models[name] = job.warehouse.model(job.state[source])
                 connection.execute(f"create table build.{quote(name)} as select * from {table_of(job, source)}{kept}")
                 connection.execute(f"create view {quote(name)} as select * from build.{quote(name)}")
                 tables.append(name)

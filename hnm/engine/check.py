@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hnm.engine.build_sql import show
@@ -12,8 +11,9 @@ from hnm.engine.data_tests import Failure, run_tests
 from hnm.engine.job import Job
 from hnm.engine.scratch import scratch, table_of, warehouse_attached
 from hnm.errors import DataTestError, StageError
-from hnm.warehouse.digest import count_rows, data_version, file_sha256, files_version, table_columns
+from hnm.warehouse.digest import count_rows, data_version, table_columns
 from hnm.warehouse.failing_rows import keep_failing_rows
+from hnm.warehouse.model_folder import folder_version, model_files
 from hnm.warehouse.versions import RowChanges, count_changes
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _changes(
 
 def _version(job: Job, connection: "duckdb.DuckDBPyConnection") -> str:
     if job.node.materialized == "model":
-        if not _model_files(job.context.model_folder):
+        if not model_files(job.context.model_folder):
             raise StageError(f"{job.node.name}: the transform left no model in {job.context.model_folder}")
         return folder_version(job.context.model_folder)
     return content_version(connection, job.table, job.version_by, job.own_components)
@@ -98,12 +98,3 @@ def content_version(
     itself depends on (`own`: its components without inputs).
     """
     return data_version(connection, table, by, salt=repr(sorted(own.items())) if by else "")
-
-
-def folder_version(folder: Path) -> str:
-    """Digest of a model's weights and tokenizer; the model card, which holds dates, does not count."""
-    return files_version([(str(path.relative_to(folder)), file_sha256(path)) for path in _model_files(folder)])
-
-
-def _model_files(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".md"]

@@ -13,13 +13,14 @@ from hnm.dataset.find import DatasetVersion, versions_of
 from hnm.dataset.record import surroundings, write_record
 from hnm.dataset.statistics import statistics
 from hnm.engine.changes import REMEMBERED, snapshot, tracked_inputs
-from hnm.engine.check import Checked, folder_version
+from hnm.engine.check import Checked
 from hnm.engine.job import Job
 from hnm.engine.memory import PeakMemory
 from hnm.engine.scratch import scratch
 from hnm.sqltext import literal, quote
 from hnm.warehouse import lance_table
 from hnm.warehouse.failing_rows import keep_failing_rows
+from hnm.warehouse.model_folder import folder_version
 from hnm.warehouse.state import (
     SCHEMA,
     Materialization,

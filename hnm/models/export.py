@@ -10,6 +10,7 @@ from hnm.errors import Location, ModelError, QueryError, SelectorError, nearest
 from hnm.models.evaluated_card import evaluated_section
 from hnm.models.onnx_export import FILES, Form, OnnxScorer, quantize, require_onnx, write_onnx
 from hnm.trained import TrainedModel, reranker, trained_models, usual_models
+from hnm.warehouse.model_folder import intact
 from hnm.writers._aside import aside
 
 if TYPE_CHECKING:
@@ -64,8 +65,8 @@ def export_model(
 
     ONNX goes beside the safetensors, and its difference, measured on up to `queries` evaluation lists, into the card.
     `force`: replace a folder, if a model is in it.
-    Raises SelectorError for an unknown model, QueryError for one that is not built, ModelError when it cannot be
-    written in that form, HnmError when the folder cannot be written.
+    Raises SelectorError for an unknown model, QueryError for one that is not built, WarehouseError when its files are
+    damaged, ModelError when it cannot be written in that form, HnmError when the folder cannot be written.
     """
     model = _trained(project, stage)
     if force and folder.is_dir() and any(folder.iterdir()) and not (folder / "config.json").is_file():
@@ -74,7 +75,7 @@ def export_model(
     if form is not Form.safetensors:
         require_onnx()
     with aside(folder, replace=force) as written:
-        shutil.copytree(model.folder, written)
+        shutil.copytree(intact(model.folder, model.version, stage), written)
         with (written / CARD).open("a", encoding="utf-8") as card:
             card.write(evaluated_section(project, model))
         difference = None if form is Form.safetensors else _add_onnx(project, stage, written, form, queries, context)

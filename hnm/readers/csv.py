@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from hnm.inputs import Inputs
 
 TABLES: tuple[str, ...] = ()
-LONGEST_FIELD = 2**31 - 1
+LONGEST_FIELD = 2**28
+"""Characters. What is longer is no text, but all that follows a stray quote."""
 OTHER_DELIMITERS = (";", "\t", "|")
 
 
@@ -78,32 +79,48 @@ def _header(table: Table, cells: list[str], where: Location) -> list[str]:
 def _records(
     path: Path, raw: io.BufferedReader, delimiter: str, quote: str
 ) -> Iterator[tuple[int, list[str] | Unreadable]]:
-    """(line where it begins, cells) of every record that is not blank. Bytes outside UTF-8 become lone surrogates."""
+    """(line where it begins, cells) of every record that is not blank. Bytes outside UTF-8 become lone surrogates.
+
+    A stray quote takes the lines up to the next one with it: of a broken record only the first line is unreadable, and
+    those after it are read anew, each at most twice more.
+    """
     from csv import QUOTE_MINIMAL, QUOTE_NONE, Error, field_size_limit, reader
 
     field_size_limit(LONGEST_FIELD)
-    last: deque[str] = deque([""], maxlen=1)
+    fresh = (line.decode("utf-8", "surrogateescape") for _, line in raw_lines(path, raw))
+    again: deque[str] = deque()
+    taken: list[str] = []
 
-    def text_lines() -> Iterator[str]:
-        for _, line in raw_lines(path, raw):
-            last.append(line.decode("utf-8", "surrogateescape"))
-            yield last[0]
+    def lines() -> Iterator[str]:
+        while (line := again.popleft() if again else next(fresh, None)) is not None:
+            taken.append(line)
+            yield line
 
-    records = reader(
-        text_lines(),
-        delimiter=delimiter,
-        quotechar=quote or None,
-        quoting=QUOTE_MINIMAL if quote else QUOTE_NONE,
-        strict=True,
-    )
+    number, records = 1, None
     while True:
-        line = records.line_num + 1
+        records = records or reader(
+            lines(),
+            delimiter=delimiter,
+            quotechar=quote or None,
+            quoting=QUOTE_MINIMAL if quote else QUOTE_NONE,
+            strict=True,
+        )
+        taken.clear()
         try:
             cells = next(records)
         except StopIteration:
             return
         except Error as error:
-            yield line, Unreadable(f"broken CSV: {error}", last[0])
+            yield number, Unreadable(_broken(error, number + len(taken) - 1, len(taken) > 1), taken[0])
+            again.extendleft(reversed(taken[1:]))
+            number, records = number + 1, None
             continue
         if len(cells) > 1 or "".join(cells).strip():
-            yield line, cells
+            yield number, cells
+        number += len(taken)
+
+
+def _broken(error: Exception, last_line: int, several_lines: bool) -> str:
+    if str(error) == "unexpected end of data":
+        return "broken CSV: a quote opens in this line and is never closed"
+    return f"broken CSV: {error}" + (f", in line {last_line}: a quote opens in this one" if several_lines else "")

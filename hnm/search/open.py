@@ -203,6 +203,6 @@ def _index(manifest: Manifest, name: str, documents: pa.Table, context: Context)
 
 def _cross_encoder(project: "Project", state: State, chosen: Reranker) -> "CrossEncoder":
     if chosen.stage:
-        folder = project.warehouse.model_path(state[chosen.stage])
+        folder = project.warehouse.model(state[chosen.stage])
         return open_cross_encoder(folder, project.settings, chosen.max_length, name=chosen.name)
     return load_cross_encoder(str(chosen.model), project.manifest.root, project.settings, chosen.max_length)

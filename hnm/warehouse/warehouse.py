@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hnm.sqltext import quote, split_name
 from hnm.warehouse.database import Database
 from hnm.warehouse.lance_table import open_version
+from hnm.warehouse.model_folder import intact
 from hnm.warehouse.state import Materialization, read_state
 from hnm.warehouse.versions import Versions, read_versions
 
@@ -58,7 +59,12 @@ class Warehouse:
         return open_version(self._path(done), int(done.lance_version or 0))
 
     def model_path(self, done: Materialization) -> Path:
+        """The folder of a model, to be looked at; `model` is for what loads it."""
         return self._path(done)
+
+    def model(self, done: Materialization) -> Path:
+        """The folder of a model as it was built. Raises WarehouseError when its files are gone or others."""
+        return intact(self._path(done), done.data_version, done.stage)
 
     @contextmanager
     def querying(self, state: Mapping[str, Materialization], names: set[str]) -> Iterator["duckdb.DuckDBPyConnection"]:

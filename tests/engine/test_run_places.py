@@ -2,6 +2,8 @@
 
 import shutil
 
+import pytest
+
 PIPELINE = "pipelines/tiny.yml"
 
 
@@ -127,6 +129,20 @@ def test_a_model_folder_that_was_damaged_is_replaced_by_a_full_refresh(tiny):
     weights.unlink()
     assert tiny.run("ranker", full_refresh=True).ok
     assert weights.read_text() == "1"
+
+
+@pytest.mark.parametrize("harm", [lambda weights: weights.unlink(), lambda weights: weights.write_text("rubbish")])
+def test_a_damaged_model_is_not_read(tiny, harm):
+    tiny.stages(MODEL)
+    tiny.write("training.py", TRAINING)
+    assert tiny.run("+ranker").ok
+    (weights,) = (tiny.root / "data/warehouse/models").rglob("weights")
+    harm(weights)
+    error = tiny.failure()
+    assert "the model ranker is not as it was built" in str(error)
+    assert "hnm run --select ranker --full-refresh" in str(error)
+    assert tiny.run("ranker", full_refresh=True).ok
+    assert tiny.run().ok
 
 
 def test_a_training_that_leaves_no_model_fails(tiny):

@@ -11,7 +11,7 @@ import pytest
 from searched_project import shared
 from tiny_project import TinyProject, environment
 
-from hnm.errors import HnmError, ModelError, QueryError, SelectorError
+from hnm.errors import HnmError, ModelError, QueryError, SelectorError, WarehouseError
 from hnm.models.export import difference_rows, export_model
 from hnm.models.onnx_export import Form
 
@@ -119,6 +119,16 @@ def test_without_lists_nothing_is_measured(project: TinyProject, tmp_path: Path)
     card = (tmp_path / "out" / "README.md").read_text()
     assert "was not measured" in card
     assert "This version was not evaluated." in card
+
+
+def test_a_damaged_model_is_not_exported(project: TinyProject, tmp_path: Path) -> None:
+    copy = TinyProject(Path(copytree(project.root, tmp_path / "copy")))
+    for weights in (copy.root / "data/warehouse/models").rglob("*.safetensors"):
+        weights.unlink()
+    with pytest.raises(WarehouseError, match="the model reranker is not as it was built") as error:
+        export_model(copy.load(), "reranker", tmp_path / "out")
+    assert error.value.hint == "build it anew: `hnm run --select reranker --full-refresh`"
+    assert not (tmp_path / "out").exists()
 
 
 def test_nothing_is_overwritten_but_models_by_force(project: TinyProject, tmp_path: Path) -> None:

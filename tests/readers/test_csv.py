@@ -67,12 +67,35 @@ def test_bad_rows(read, tmp_path, line, reason):
     assert "\0" not in bad.excerpt
 
 
-def test_a_quote_that_is_never_closed_names_the_line_where_it_opens(read, tmp_path):
-    (tmp_path / "q.csv").write_text('query_id,text\nq1,one\nq2,"two\nq3,three\n')
+@pytest.mark.parametrize(
+    ("content", "ids", "bad"),
+    [
+        (
+            'q1,one\nq2,"two\nq3,three\n',
+            ["q1", "q3"],
+            [(3, "broken CSV: a quote opens in this line")],
+        ),
+        ('q1,"one\nq2,two\nq3,"three"\nq4,"four"\n', ["q2", "q3", "q4"], [(2, "broken CSV: ',' expected after")]),
+        (
+            'q1,"one\nq2,two\nq3,"three\nq4,four\n',
+            ["q2", "q4"],
+            [(2, "broken CSV: ','"), (4, "broken CSV: a")],
+        ),
+        ('q1,"a\nb"\nq2,"two\nq3,x\r\ny\n', ["q1", "q3"], [(4, "broken CSV: a quote"), (6, "has 1 fields")]),
+    ],
+)
+def test_a_stray_quote_costs_its_own_line(read, tmp_path, content, ids, bad):
+    (tmp_path / "q.csv").write_bytes(b"query_id,text\n" + content.encode())
     table, context = read(csv, table="queries", path="q.csv", on_bad_rows="quarantine")
-    assert table["query_id"].to_pylist() == ["q1"]
-    assert [bad.where.line for bad in context.bad_rows] == [3]
-    assert context.bad_rows[0].reason == "broken CSV: unexpected end of data"
+    assert table["query_id"].to_pylist() == ids
+    assert [one.where.line for one in context.bad_rows] == [line for line, _ in bad]
+    assert all(one.reason.startswith(reason) for one, (_, reason) in zip(context.bad_rows, bad, strict=True))
+
+
+def test_a_stray_quote_names_the_line_where_its_harm_shows(read, tmp_path):
+    (tmp_path / "q.csv").write_text('query_id,text\nq1,"one\nq2,two\nq3,"three"\n')
+    _, context = read(csv, table="queries", path="q.csv", on_bad_rows="quarantine")
+    assert context.bad_rows[0].reason == """broken CSV: ',' expected after '"', in line 4: a quote opens in this one"""
 
 
 def test_tabs_without_quoting_and_gzip(read, tmp_path):
