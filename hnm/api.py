@@ -150,6 +150,17 @@ class Project:
         survey = self.survey(state_run)
         return survey.plan(self.select(select, exclude, survey), full_refresh)
 
+    def outdated(self, names: Iterable[str]) -> list[str]:
+        """Those of these stages that are built, but from other data or settings than there are now.
+
+        Raises SourceError when a file that is read above them is missing.
+        """
+        survey = self.survey()
+        built = [name for name in self.graph.order if name in set(names) & survey.state.keys()]
+        above = {name for one in built for name in (one, *self.graph.ancestors(one))}
+        stale = {entry.node.name for entry in survey.plan(name for name in self.graph.order if name in above).stale()}
+        return [name for name in built if name in stale]
+
     def unit_tests(self, select: Iterable[str] = (), exclude: Iterable[str] = ()) -> Iterator[Verdict]:
         """Run the unit tests of the selected stages, one after the other, in a database in memory."""
         names = self.select(select, exclude)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hnm.api import Project
 
 TABLES = ("negative_quality", "exclusion_funnel", "negative_ranks", "retriever_overlap", "false_negative_estimates")
+BY_QUERY = "negative_quality_by_query"
 KEYS = ("strategy", "query_id", "split")
 
 
@@ -149,7 +150,7 @@ def worst_queries(project: "Project", measure: str, strategies: Collection[str],
     Worst is the end that is not wanted; the highest where neither is. Raises QueryError for an unknown measure or while
     the table is not built, SelectorError for an unknown strategy.
     """
-    table = "negative_quality_by_query"
+    table = BY_QUERY
     with reading(project, (table, "queries")) as tables:
         names = _strategies(tables, table, strategies)
         known = [name for name in tables.state[table].columns if name not in KEYS]

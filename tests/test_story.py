@@ -113,6 +113,15 @@ def test_names_stay_whole_in_80_columns(tiny: TinyProject) -> None:
     assert max(len(line.rstrip()) for line in plain.splitlines()) <= 80
 
 
+def test_the_summary_says_what_is_not_up_to_date(told: Any) -> None:
+    tiny = told(away(+0.02))
+    assert "not up to date" not in tiny.hnm("summary").stderr
+    tiny.write("sql/away_evaluations.sql", away(+0.03))
+    assert "note: not up to date: away_evaluations; `hnm plan` says why" in tiny.hnm("summary").stderr
+    last = tiny.hnm("run", "--select", "evaluations", "--full-refresh").stderr
+    assert "note: not up to date: away_evaluations;" in last
+
+
 def test_the_summary_as_json(told: Any) -> None:
     parts = json.loads(told(away(-0.02)).hnm("summary", "--json").stdout)
     assert [part["alarm"] is not None for part in parts] == [False, False, True]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hnm.cli.options import JsonOption, ProjectOption, TargetOption
+from hnm.cli.options import JsonOption, ProjectOption, TargetOption, VarsOption, parse_vars
 from hnm.cli.rows import Format
 
 
@@ -23,6 +23,7 @@ def stats(
     as_json: JsonOption = False,
     project: ProjectOption = Path(),
     target: TargetOption = None,
+    variables: VarsOption = None,
 ) -> None:
     """Show whether the negatives are good: strategies side by side, what each rule removed, ranks, overlap.
 
@@ -31,17 +32,19 @@ def stats(
     import pyarrow as pa
 
     from hnm.api import Project
+    from hnm.cli.outdated import note_outdated
     from hnm.cli.rows import write_rows
     from hnm.cli.stats_view import print_statistics
-    from hnm.negative_statistics import statistics, worst_queries
+    from hnm.negative_statistics import BY_QUERY, TABLES, statistics, worst_queries
 
-    loaded = Project.load(project, target)
+    loaded = Project.load(project, target, parse_vars(variables))
     if by_query is not None:
         worst = worst_queries(loaded, by_query, strategies or (), limit)
         if as_json:
             typer.echo(json.dumps(worst.to_pylist(), indent=2))
         else:
             write_rows(worst.to_reader(), form, output)
+        note_outdated(loaded, [BY_QUERY])
         return
     found = statistics(loaded, strategies or ())
     if as_json:
@@ -51,3 +54,4 @@ def stats(
         print_statistics(found)
     else:
         write_rows(pa.Table.from_pylist(found.side_by_side()).to_reader(), form, output)
+    note_outdated(loaded, TABLES)

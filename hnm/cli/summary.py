@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hnm.cli.columns import GAP
-from hnm.cli.options import JsonOption, ProjectOption, TargetOption
+from hnm.cli.options import JsonOption, ProjectOption, TargetOption, VarsOption, parse_vars
 
 if TYPE_CHECKING:
     from hnm.api import Project
@@ -26,7 +26,12 @@ NEXT = {
 }
 
 
-def summary(as_json: JsonOption = False, project: ProjectOption = Path(), target: TargetOption = None) -> None:
+def summary(
+    as_json: JsonOption = False,
+    project: ProjectOption = Path(),
+    target: TargetOption = None,
+    variables: VarsOption = None,
+) -> None:
     """Tell the story of what is built: collection, candidates, exclusions, negatives, evaluation.
 
     Example: `hnm summary`
@@ -34,7 +39,7 @@ def summary(as_json: JsonOption = False, project: ProjectOption = Path(), target
     from hnm.api import Project
     from hnm.story import tell
 
-    loaded = Project.load(project, target)
+    loaded = Project.load(project, target, parse_vars(variables))
     if as_json:
         typer.echo(json.dumps([asdict(part) for part in tell(loaded)], indent=2))
     else:
@@ -42,9 +47,10 @@ def summary(as_json: JsonOption = False, project: ProjectOption = Path(), target
 
 
 def print_summary(project: "Project", brief: bool = False) -> None:
-    """All sections on stderr; with `brief` only what to type next."""
+    """All sections on stderr, and whether they are up to date; with `brief` only what to type next."""
     from hnm.cli.console import stderr
-    from hnm.story import tell
+    from hnm.cli.outdated import note_outdated
+    from hnm.story import SECTIONS, tell
 
     console = stderr()
     told = [] if brief else tell(project)
@@ -53,6 +59,8 @@ def print_summary(project: "Project", brief: bool = False) -> None:
         console.print(_table(part, console.width))
         if part.alarm:
             console.print(f"[red]what to do:[/red] {part.alarm}")
+    if told:
+        note_outdated(project, {name for section in SECTIONS for name in section.reads})
     state = project.state()
     if not (brief or told):
         console.print("there is nothing to tell yet" if state else "nothing is built yet: [bold]hnm run[/bold]")
