@@ -3,11 +3,8 @@
 -- judge_percentile of its scores of positives, then those that it was not asked about (all, without a judge), by how
 -- far they score above the query's best positive that they are a negative for. What has a judgment is not asked again.
 -- `verdict` is empty, for the person to fill in: relevant or not_relevant; see docs/false-negatives.md.
-{%- set size, judged = var('audit_size', none), judge_kind() != 'none' %}
-{%- set percentile = percentile_var('judge_percentile', var('judge_percentile', 25)) %}
-{%- if not size is integer or size is boolean or size < 1 %}
-{{ raise_error("audit_size is " ~ size ~ "; it must be a whole number from 1") }}
-{%- endif %}
+{%- set size, judged = whole_number_var('audit_size', var('audit_size', none)), judge_kind() != 'none' %}
+{%- set percentile = number_var('judge_percentile', var('judge_percentile', 25), 0, 100) %}
 with kept as (
     select
         query_id,

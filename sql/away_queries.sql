@@ -22,5 +22,5 @@ from usable
 where is_test or not exists (from usable where is_test)
 order by {{ hash_fraction('query_id', 'evaluation') }}, query_id
 {%- if var('away_queries', 60) is not none %}
-limit {{ var('away_queries', 60) }}
+limit {{ whole_number_var('away_queries', var('away_queries', 60), optional=true) }}
 {%- endif %}

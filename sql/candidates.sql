@@ -1,5 +1,6 @@
 -- One row per query, document and retriever that returned it: all retrievers' lists, the random documents, and
 -- what was imported as negatives.
+{{- check_names_var('retrievers', var('retrievers')) }}
 {%- for retriever in var('retrievers') + ['random'] + var('imported', []) %}
 {%- if not loop.first %}
 union all

@@ -7,5 +7,5 @@ where
     and query_id in (select query_id from {{ ref('judgments') }} where grade > 0)
 order by {{ hash_fraction('query_id', 'evaluation') }}, query_id
 {%- if var('evaluation_queries', 200) is not none %}
-limit {{ var('evaluation_queries', 200) }}
+limit {{ whole_number_var('evaluation_queries', var('evaluation_queries', 200), optional=true) }}
 {%- endif %}

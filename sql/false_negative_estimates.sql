@@ -6,7 +6,7 @@
 -- of its scores of positives. hidden: of all negatives, those that are known positives which the var hide_positives
 -- kept from the mining; a lower bound, since right answers that nobody knows are not counted.
 {%- set judged, hidden = judge_kind() != 'none', var('hide_positives', 0) != 0 %}
-{%- set percentile = percentile_var('judge_percentile', var('judge_percentile', 25)) %}
+{%- set percentile = number_var('judge_percentile', var('judge_percentile', 25), 0, 100) %}
 {%- if not judged and not hidden %}
 {{ raise_error("there is nothing to estimate from; set the var judge or hide_positives") }}
 {%- endif %}

@@ -3,18 +3,13 @@
 -- judge_depth best candidates by fused score that are neither known positives nor copies of one. Every such candidate
 -- may be kept by a strategy, and the best are the likeliest to be right.
 {%- set queries, depth = var('judge_queries', 500), var('judge_depth', 10) %}
-{%- for name, count in {'judge_queries': queries, 'judge_depth': depth}.items() %}
-{%- if (count is not none or name == 'judge_depth') and (not count is integer or count is boolean or count < 1) %}
-{{ raise_error(name ~ " is " ~ count ~ "; it must be a whole number from 1") }}
-{%- endif %}
-{%- endfor %}
 with sampled as (
     select query_id
     from {{ ref('positives') }}
     group by query_id
     order by {{ hash_fraction('query_id', 'judge') }}, query_id
     {%- if queries is not none %}
-    limit {{ queries }}
+    limit {{ whole_number_var('judge_queries', queries, optional=true) }}
     {%- endif %}
 ),
 
@@ -34,7 +29,7 @@ pairs as (
     union all
     select query_id, doc_id, false, row_number() over (partition by query_id order by score desc, doc_id) as place
     from candidates
-    qualify place <= {{ depth }}
+    qualify place <= {{ whole_number_var('judge_depth', depth) }}
 )
 
 select

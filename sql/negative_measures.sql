@@ -41,7 +41,7 @@ best_positive as (
 judged_positives as (
     select query_id, doc_id
     from {{ ref('judgments') }}
-    where grade >= {{ var('min_grade', 1) }}
+    where grade >= {{ whole_number_var('min_grade', var('min_grade', 1), least=0) }}
 )
 
 select
@@ -59,7 +59,7 @@ select
     agreement / {{ retrievers | length }} as agreement,
     lexical_overlap as lexical_overlap_query,
     {{ jaccard('positive_words.words', 'negative_words.words') | indent }} as lexical_overlap_positive,
-    1 - d_positive_doc >= {{ var('near_duplicate_cosine', 0.95) }} as is_near_duplicate,
+    1 - d_positive_doc >= {{ number_var('near_duplicate_cosine', var('near_duplicate_cosine', 0.95), -1, 1) }} as is_near_duplicate,
     known_positives.doc_id is not null as is_label_conflict,
     judged_positives.doc_id is not null as is_judged_positive,
     {%- for retriever in retrievers %}

@@ -4,7 +4,7 @@
 with mined as (
     select query_id, split, count(*) as pairs
     from {{ ref('positives') }}
-    where positive_rank <= {{ var('positives_per_query', 4) }}
+    where positive_rank <= {{ whole_number_var('positives_per_query', var('positives_per_query', 4)) }}
     group by query_id, split
 ),
 

@@ -83,5 +83,6 @@ from together
 {%- if cap is not none %}
 qualify
     split <> 'train'
-    or row_number() over (partition by split order by {{ hash_fraction('query_id', 'cap') }}, query_id) <= {{ cap }}
+    or row_number() over (partition by split order by {{ hash_fraction('query_id', 'cap') }}, query_id)
+        <= {{ whole_number_var('max_train_queries', cap, optional=true) }}
 {%- endif %}

@@ -41,7 +41,7 @@ given as (
         on filled.retriever = systems.retriever
         and filled.query_id = queries.query_id
         and filled.rank <= top
-        and tokens_so_far <= {{ var('rag_token_budget', 2000) }}
+        and tokens_so_far <= {{ whole_number_var('rag_token_budget', var('rag_token_budget', 2000)) }}
     left join {{ ref('evaluation_judgments') }} as judgments
         on judgments.query_id = queries.query_id
         and judgments.doc_id = filled.doc_id
@@ -52,7 +52,7 @@ select
     retriever as model,
     split,
     top,
-    {{ var('rag_token_budget', 2000) }} as token_budget,
+    {{ whole_number_var('rag_token_budget', var('rag_token_budget', 2000)) }} as token_budget,
     count(*) as queries,
     count(*) filter (supported) / count(*) as supported,
     {{ exact_avg('documents') }} as documents,

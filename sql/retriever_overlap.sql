@@ -30,7 +30,7 @@ found as (
     from {{ ref('candidates') }}
     join retrievers using (retriever)
     where
-        rank <= {{ var('overlap_depth', 10) }}
+        rank <= {{ whole_number_var('overlap_depth', var('overlap_depth', 10)) }}
         and query_id in (select query_id from {{ ref('positives') }})
     group by query_id, doc_id
 ),
@@ -54,7 +54,7 @@ compared as (
 select
     retriever,
     other,
-    {{ var('overlap_depth', 10) }} as depth,
+    {{ whole_number_var('overlap_depth', var('overlap_depth', 10)) }} as depth,
     count(*) as queries,
     {{ exact_avg('jaccard') }} as jaccard,
     {{ exact_avg('unique_share') }} as unique_share,

@@ -1,5 +1,6 @@
 -- One row per evaluation query, document and run: the first stage, each reranked form of it, and the lists of the other
 -- retrievers, cut at the same depth, because a reranker is worth its time only where it beats all of them.
+{{- check_names_var('evaluated', var('evaluated')) }}
 {%- set first = var('evaluation_first_stage', 'bm25') %}
 select query_id, doc_id, retriever, rank, score, null::varchar as model_version, null::varchar as dataset_version
 from {{ ref('first_stage') }}

@@ -73,7 +73,7 @@ known_positives as (
     union
     select query_id, doc_id
     from {{ ref('judgments') }}
-    where grade >= {{ var('min_grade', 1) }}
+    where grade >= {{ whole_number_var('min_grade', var('min_grade', 1), least=0) }}
     {%- endif %}
 ),
 
@@ -100,7 +100,7 @@ pairs as (
     join questions using (query_id)
     join documents using (doc_id)
     join right_answers using (query_id)
-    where positive_rank <= {{ var('positives_per_query', 4) }}
+    where positive_rank <= {{ whole_number_var('positives_per_query', var('positives_per_query', 4)) }}
 ),
 
 compared as (
@@ -132,7 +132,7 @@ select
         {{- ', is_near_this_one' if knows_near_duplicates() }}
     ),
     (1 - d_query_doc)::float as fused_score,
-    {{ reciprocal_rank_fusion(retrievers, var('rrf_k', 60)) }} as rrf,
+    {{ reciprocal_rank_fusion(retrievers, rrf_k()) }} as rrf,
     is_known_positive,
     is_positive_copy,
     {%- if knows_near_duplicates() %}

@@ -4,7 +4,7 @@
 --
 -- Every such pair is found, and few others are looked at. Two sets with Jaccard index s or more share one of the rarest
 -- n - ceil(s n) + 1 of the n words of either (prefix filter: Bayardo, Ma and Srikant, WWW 2007).
-{%- set least = var('near_duplicate_similarity', 0.8) %}
+{%- set least = number_var('near_duplicate_similarity', var('near_duplicate_similarity', 0.8), 0, 1) %}
 with asked as (
     select query_id, split, text, {{ same_text('text') }} as same_text, {{ words('text') }} as words
     from {{ ref('queries') }}

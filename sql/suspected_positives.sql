@@ -2,7 +2,7 @@
 -- perhaps a right answer that nobody labelled. A list to look at and, if you trust it, to feed back as judgments; see
 -- docs/false-negatives.md. It does not enter positives by itself: candidates come from them. What has a judgment is not
 -- suspected.
-{%- set percentile = percentile_var('relabel_percentile', var('relabel_percentile', none)) %}
+{%- set percentile = number_var('relabel_percentile', var('relabel_percentile', none), 0, 100) %}
 with scored as (
     select
         query_id,

@@ -55,7 +55,7 @@ with accepted as (
         null::double as lower_bound,
         grade,
     from {{ ref('judgments') }}
-    where grade >= {{ var('min_grade', 1) }}
+    where grade >= {{ whole_number_var('min_grade', var('min_grade', 1), least=0) }}
 {%- endif %}
 )
 

@@ -30,7 +30,7 @@ from (
         1 as examination,
     from {{ counts }} as counts
         {%- elif examination == 'given' %}
-        power(1 / position, {{ var('click_eta', 1.0) }}) as examination,
+        power(1 / position, {{ number_var('click_eta', var('click_eta', 1.0), 0, 100) }}) as examination,
     from {{ counts }} as counts
         {%- else %}
         click_if_relevant,

@@ -21,11 +21,3 @@ none
     semi join (from {{ ref('judged_pairs') }} where is_positive) using (query_id, doc_id)
 )
 {%- endmacro %}
-
-{# The var `name`, which must be a percentile. #}
-{% macro percentile_var(name, value) -%}
-{% if not value is number or value is boolean or not 0 <= value <= 100 -%}
-    {{ raise_error(name ~ " is " ~ value ~ "; it must lie between 0 and 100") }}
-{%- endif -%}
-{{ value }}
-{%- endmacro %}

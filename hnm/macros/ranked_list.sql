@@ -15,7 +15,7 @@ from (
         row_number() over (partition by query_id order by score desc, doc_id)::integer as rank,
         score::float as score,
     from (
-        select query_id, doc_id, {{ exact_sum('1 / (' ~ var('rrf_k', 60) ~ ' + rank)') }} as score
+        select query_id, doc_id, {{ exact_sum('1 / (' ~ rrf_k() ~ ' + rank)') }} as score
         from (
             {%- for retriever in retrievers %}
             {{ 'union all' if not loop.first }}
@@ -25,10 +25,11 @@ from (
         group by query_id, doc_id
     )
 {%- else -%}
-{{ raise_error("the first stage '" ~ name ~ "' is none of: " ~ (retrievers + ['rrf']) | join(', ')) }}
+{{ raise_error("evaluation_first_stage is '" ~ name ~ "'; it must be one of the var `retrievers`, or rrf: "
+    ~ (retrievers + ['rrf']) | join(', ')) }}
 {%- endif %}
 )
 where
-    rank <= {{ var('evaluation_depth', 50) }}
+    rank <= {{ whole_number_var('evaluation_depth', var('evaluation_depth', 50)) }}
     and query_id in (select query_id from {{ ref('evaluation_queries') }})
 {%- endmacro %}

@@ -4,9 +4,7 @@
 {% set limits = {'impressions': var('max_session_impressions', none), 'clicks': var('max_session_clicks', none)} -%}
 {% set reasons = [] -%}
 {% for counted, limit in limits.items() if limit is not none -%}
-    {% if not limit is integer or limit is boolean or limit < 0 -%}
-        {{ raise_error("max_session_" ~ counted ~ " is " ~ limit ~ "; it must be a whole number from 0, or null") }}
-    {%- endif -%}
+    {% set limit = whole_number_var('max_session_' ~ counted, limit, least=0, optional=true) -%}
     {% if reasons.append('when ' ~ counted ~ ' > ' ~ limit ~ " then 'too_many_" ~ counted ~ "'") %}{% endif -%}
 {% endfor -%}
 {{ 'case ' ~ reasons | join(' ') ~ ' end' if reasons }}

@@ -21,7 +21,8 @@
 {% for retriever in var('retrievers') if known.append('score_' ~ retriever) %}{% endfor -%}
 {% for fusion in var('fusions', []) if known.append('fused_' ~ fusion.name) %}{% endfor -%}
 {% if by not in known -%}
-    {{ raise_error("strategy '" ~ strategy.name ~ "': by is '" ~ by ~ "'; it must be one of " ~ known | join(', ')) }}
+    {{ raise_error("strategy '" ~ strategy.name ~ "': by is '" ~ by ~ "'; it must be one of " ~ known | join(', ')
+        ~ (": '" ~ by[6:] ~ "' is not in the var `retrievers`" if by is string and by.startswith('score_') else '')) }}
 {%- endif -%}
 {%- endmacro %}
 

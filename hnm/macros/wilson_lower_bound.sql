@@ -2,7 +2,7 @@
    confidence_z when not given), in [0, 1]; 0 when k or n is 0. Wilson, "Probable Inference, the Law of Succession, and
    Statistical Inference", JASA 22, 1927. #}
 {% macro wilson_lower_bound(k, n, z=none) -%}
-{% set z = var('confidence_z', 1.96) if z is none else z -%}
+{% set z = number_var('confidence_z', var('confidence_z', 1.96), 0, 100) if z is none else z -%}
 case
     when {{ k }} > 0 and {{ n }} > 0 then greatest(0, (
         {{ k }} / {{ n }} + {{ z }} * {{ z }} / (2 * {{ n }})

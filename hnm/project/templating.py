@@ -138,7 +138,9 @@ class Templates:
             place = _place_in_template(error, path)
             if place.path.parent == SHIPPED_MACROS:  # which knows its own ways: what it was given is of a wrong type
                 place = _place_of_refused(error, rendering) or place
-            raise TemplateError(f"template error: {error}", where=where or place) from None
+            read = ", ".join(rendering.vars_read)
+            hint = f"look at the types of the vars that it reads: {read}" if read else None
+            raise TemplateError(f"template error: {error}", where=where or place, hint=hint) from None
         finally:
             self._current = outer
 
@@ -249,8 +251,9 @@ def _place_of_refused(error: Exception, rendering: Rendering) -> Location | None
 
 
 def _place_in_template(error: BaseException, path: Path) -> Location:
-    """The last template line that the error passed through."""
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if frame.filename.endswith(".sql"):
-            return Location(Path(frame.filename), frame.lineno)
+    """The last template line that the error passed through; rather the project's own than that of a shipped macro."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith(".sql")]
+    own = [frame for frame in frames if Path(frame.filename).parent != SHIPPED_MACROS]
+    for frame in reversed(own or frames):
+        return Location(Path(frame.filename), frame.lineno)
     return Location(path)

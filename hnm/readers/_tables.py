@@ -129,7 +129,7 @@ def _has_text(row: Row) -> None:
 
 _DOC_ID = Column("doc_id", "string", identifier, required=True)
 _QUERY_ID = Column("query_id", "string", identifier, required=True)
-_SPLIT = Column("split", "string", optional(text))
+_SPLIT = Column("split", "string", optional(_values.split))
 
 CORPUS = Table(
     "corpus",

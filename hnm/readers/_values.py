@@ -17,7 +17,8 @@ _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?")
 _EPOCH = re.compile(r"-?[0-9]{9,}(\.[0-9]+)?")
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _VERDICTS = {"relevant": 1, "not_relevant": 0}
-_BOOLEANS = {"0": False, "1": True, "false": False, "true": True}
+_BOOLEANS = dict.fromkeys(("0", "false", "f", "no", "n"), False) | dict.fromkeys(("1", "true", "t", "yes", "y"), True)
+_SPLITS = {"train": "train", "dev": "dev", "test": "test"} | dict.fromkeys(("validation", "valid", "val"), "dev")
 
 
 class BadValueError(ValueError):
@@ -82,6 +83,15 @@ def integer(value: object) -> int:
 def grade(value: object) -> int:
     """A judgment: a whole number, or a verdict in words, `relevant` (1) or `not_relevant` (0)."""
     return _VERDICTS[value] if isinstance(value, str) and value in _VERDICTS else integer(value)
+
+
+def split(value: object) -> str:
+    """`train`, `dev` or `test` in any case; `dev` is also called `validation`."""
+    named = text(value)
+    known = _SPLITS.get(named.strip().lower())
+    if known is None:
+        raise BadValueError(f"{short(named)} is none of train, dev (or validation) and test")
+    return known
 
 
 def position(value: object) -> int:

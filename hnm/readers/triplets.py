@@ -22,7 +22,7 @@ from hnm.readers._json import json_rows
 from hnm.readers._options import SourceParams
 from hnm.readers._read import Entry, Record, Rows, Unreadable, parsed, read_table
 from hnm.readers._tables import CORPUS, JUDGMENTS, QUERIES, Column, Table
-from hnm.readers._values import BadValueError, identifier, integer, optional, text
+from hnm.readers._values import BadValueError, identifier, integer, optional, split, text
 from hnm.readers.csv import csv_rows
 from hnm.readers.parquet import parquet_rows
 from hnm.transform import transform
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 TABLES: tuple[str, ...] = ("corpus", "queries", "judgments", "triplets")
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".parquet", ".csv", ".tsv")
 _SPLIT = re.compile(r"(?:^|[._-])(train|dev|validation|valid|test)(?=[._-])")
-_HUB_SPLITS = {"validation": "dev", "valid": "dev"}
 _ANY = Table("triplets", (), collects=True)
 """What is read from a file before a record's form is known: every field."""
 
@@ -86,7 +85,7 @@ def _tables() -> dict[str, Table]:
     others = (
         Column("strategy", "string", text),
         Column("selected_rank", "int32", optional(integer)),
-        Column("split", "string", optional(text)),
+        Column("split", "string", optional(split)),
     )
     return {
         "corpus": replace(CORPUS, agree=("title", "text"), collects=False),
@@ -173,4 +172,4 @@ def _suffix(path: Path) -> str:
 
 def _split_of(path: Path) -> str | None:
     found = _SPLIT.search(path.name)
-    return _HUB_SPLITS.get(found[1], found[1]) if found else None
+    return found[1] if found else None

@@ -137,3 +137,18 @@ def test_missing_parts(read, folder, tmp_path, options, message):
     assert message in str(planned.value)
     assert str(planned.value) == str(running.value)
     assert planned.value.hint
+
+
+@pytest.mark.parametrize(("file", "split"), [("validation", "dev"), ("Test", "test"), ("TRAIN", "train")])
+def test_splits_have_several_names(read, folder, file, split):
+    (folder / "qrels" / "train.tsv").rename(folder / "qrels" / f"{file}.tsv")
+    table, _ = read(beir, path="collection", table="judgments", splits=[file])
+    assert set(table["split"].to_pylist()) == {split}
+
+
+def test_judgments_of_an_unknown_split_are_malformed(read, folder):
+    (folder / "qrels" / "extra.tsv").write_text("q1\td1\t1\n")
+    _, context = read(beir, path="collection", table="judgments", on_bad_rows="quarantine")
+    (bad,) = context.bad_rows
+    assert (bad.where.path.name, bad.where.line) == ("extra.tsv", 1)
+    assert bad.reason == "split 'extra' is none of train, dev (or validation) and test"
