@@ -18,7 +18,7 @@ from hnm.engine.testing import Verdict, run_data_tests, run_unit_tests
 from hnm.errors import SelectorError, nearest
 from hnm.lineage import lineage
 from hnm.masking import masked
-from hnm.project.graph import Graph
+from hnm.project.graph import Graph, graph_of
 from hnm.project.load import load_project
 from hnm.project.manifest import Manifest, Node, SqlText
 from hnm.project.root import find_root
@@ -72,10 +72,7 @@ class Project:
 
     @cached_property
     def graph(self) -> Graph:
-        nodes = self.manifest.nodes
-        return Graph(
-            {name: node.depends_on for name, node in nodes.items()}, {name: node.where for name, node in nodes.items()}
-        )
+        return graph_of(self.manifest.nodes)
 
     @property
     def warehouse(self) -> Warehouse:

@@ -1,5 +1,6 @@
 """What a person sees of an experiment."""
 
+import shlex
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -16,13 +17,13 @@ WIDE = 110
 """From this width on there is room for the spread over seeds and the groups."""
 
 
-def print_comparison(found: Comparison) -> None:
+def print_comparison(found: Comparison, variables: str | None = None) -> None:
     """A table per side and split, the best recipe first, on stdout; what is missing or not equal on stderr."""
     if found.description:
         stdout().print(Text(found.description, "bold"))
     for place, rows in groupby(found.rows, lambda row: (row["side"], row["split"])):
         _print_side(found, *place, list(rows))
-    _print_state(found)
+    _print_state(found, variables)
 
 
 def print_scores(found: Comparison) -> None:
@@ -76,7 +77,7 @@ def _print_side(found: Comparison, side: str, split: str | None, rows: list[Row]
     console.print()
 
 
-def _print_state(found: Comparison) -> None:
+def _print_state(found: Comparison, variables: str | None) -> None:
     console = stderr()
     untrained = [name for name in found.missing if name not in found.cells]
     more = f", and not {' nor '.join(untrained)}" if untrained else ""
@@ -94,7 +95,8 @@ def _print_state(found: Comparison) -> None:
     for side, names in found.unmeasured.items():
         console.print(f"not measured at {side}: {_listed(names)}", markup=False)
     if found.missing or found.unmeasured or found.stale:
-        console.print(f"`hnm run --select '+{found.name}'` goes on", markup=False)
+        given = f" --vars {shlex.quote(variables)}" if variables else ""
+        console.print(f"`hnm run --select '+{found.name}'{given}` goes on", markup=False)
 
 
 def _difference(test: Row) -> Text:

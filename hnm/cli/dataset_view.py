@@ -60,6 +60,8 @@ def print_log(versions: "Sequence[DatasetVersion]") -> None:
             "current" if version.current else "" if version.here else "removed",
             style=None if version.here else "dim",
         )
+    for column in table.columns:
+        column.no_wrap = column.header != Text("tags")  # of which there may be any number
     stdout().print(table)
 
 

@@ -15,6 +15,7 @@ MATCHES_SHOWN = 20
 DOCUMENTS_SHOWN = 10
 """Positives, and right answers; `--all` shows all."""
 PLACE_WIDTH = 6
+QUERY_CHARACTERS = 500
 MEASURED_WIDTH = 24
 """Of the columns d(Q,D), d(PD,D) and rrf, with the gaps before them."""
 
@@ -31,7 +32,7 @@ def print_matches(matches: Sequence[Match]) -> None:
 def print_story(story: Story, everything: bool) -> None:
     """The whole story on stdout. `everything`: what each strategy decided about every candidate, too."""
     _print(one_line(story.query_id, "bold"), Text(f"  {story.split}", "cyan"))
-    _print(one_line(story.text), wrap=True)
+    _print(one_line(story.text if everything else _beginning(story.text)), wrap=True)
     for note in story.notes:
         _print(Text("note: ", "yellow"), one_line(note), wrap=True)
     most = None if everything else DOCUMENTS_SHOWN
@@ -146,6 +147,11 @@ def _print_evaluation(answers: Iterable[Document], systems: Sequence[System]) ->
 def _excerpt(document: Document) -> Text:
     """How the text goes on after its title, where that is the document's id."""
     return one_line(document.excerpt.removeprefix(document.doc_id).lstrip(), "dim")
+
+
+def _beginning(text: str) -> str:
+    rest = len(text) - QUERY_CHARACTERS
+    return text if rest <= 0 else f"{text[:QUERY_CHARACTERS]}… and {rest:,} more characters: --all shows them"
 
 
 def _setting(value: Any) -> str:

@@ -1,5 +1,6 @@
 """`hnm init`."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -26,4 +27,4 @@ def init(
     from hnm.project.init import init_project, parse_source
 
     made = init_project(folder, parse_source(source, clicks), name)
-    typer.echo(f"wrote {made}\nnext: cd {folder} && hnm run", err=True)
+    typer.echo(f"wrote {made}\nnext: cd {shlex.quote(str(folder))} && hnm run", err=True)

@@ -66,7 +66,7 @@ def _csv(rows: "pa.RecordBatchReader", sink: IO[bytes]) -> None:
     import io
 
     text = io.TextIOWrapper(sink, encoding="utf-8", newline="", write_through=True)
-    writer = csv.writer(text)
+    writer = csv.writer(text, lineterminator="\n")
     writer.writerow(rows.schema.names)
     for batch in rows:
         writer.writerows(zip(*(_plain(column) for column in batch.columns), strict=True))

@@ -49,6 +49,9 @@ def output(stage: str, call: Call, inputs: Inputs, context: Context) -> Iterator
             first = first or table.schema
     except (HnmError, OSError, MemoryError):
         raise
+    except SystemExit as error:
+        what = f"{stage}: the transform {call.transform.name} ended with sys.exit({error.code!r})"
+        raise StageError(what, hint="a stage that cannot go on raises an exception; one that is done returns") from None
     except Exception as error:  # a transform may raise anything; the run's log keeps the traceback
         if is_interrupt(error):
             raise KeyboardInterrupt from None

@@ -43,6 +43,8 @@ class Failure:
         return f"hnm query {shlex.quote(query)}"
 
     def __str__(self) -> str:
+        if self.test.kind == "row_count":
+            return f"{self.test.name}: there are {self.rows['row_count'][0].as_py():,} rows"
         rows = f"{self.count:,} row{'' if self.count == 1 else 's'}"
         return f"{self.test.name}: {rows}, for example {self.examples}; see `{self.command}`"
 

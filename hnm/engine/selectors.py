@@ -132,6 +132,10 @@ class _Selection:
     def _core(self, core: str) -> set[str]:
         method, colon, value = core.partition(":")
         if not colon:
+            unlisted = self.root / "sql" / f"{core}.sql"
+            if core not in self.nodes and unlisted.is_file():
+                what = f"there is no stage {core!r}, only its SQL"
+                raise SelectorError(what, hint=f"list `- name: {core}` under `stages:` in a file in pipelines/")
             return _matching(core, {name: (name,) for name in self.nodes}, core)
         if method == _NAMED:
             return self._named(value)

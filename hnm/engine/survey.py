@@ -9,6 +9,7 @@ from hnm.engine.files import FACT, file_components, file_facts
 from hnm.engine.fingerprint import Components, own_components, without_inputs
 from hnm.engine.plan import SQL_FACT, Plan, make_plan
 from hnm.engine.selectors import Labels, Method
+from hnm.errors import SourceError
 from hnm.project.graph import Graph
 from hnm.project.manifest import Manifest, SqlText
 from hnm.warehouse.history import find_run, stage_records
@@ -75,7 +76,11 @@ class Survey:
         if name not in self._own:
             node = self.manifest.nodes[name]
             before = self.state[name].facts if name in self.state else {}
-            files = file_facts(node, self.manifest.root, before)
+            try:
+                files = file_facts(node, self.manifest.root, before)
+            except SourceError as error:
+                error.where = error.where or node.where
+                raise
             components = own_components(node, self.manifest) | file_components(files)
             facts = {SQL_FACT: node.work.template} if isinstance(node.work, SqlText) else {}
             self._own[name] = components, facts | ({FACT: files} if files else {})

@@ -3,8 +3,12 @@
 from collections.abc import Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING
 
 from hnm.errors import Location, ProjectError
+
+if TYPE_CHECKING:
+    from hnm.project.manifest import Node
 
 Edges = Mapping[str, Iterable[str]]
 
@@ -39,6 +43,11 @@ class Graph:
     def descendants(self, name: str, depth: int | None = None) -> set[str]:
         """All that is built from `name`, up to `depth` steps away; without `name`."""
         return reach(self._children, name, depth)
+
+
+def graph_of(nodes: "Mapping[str, Node]") -> Graph:
+    """The graph of a project. Raises ProjectError for a cycle."""
+    return Graph({name: node.depends_on for name, node in nodes.items()}, {n: node.where for n, node in nodes.items()})
 
 
 def reach(edges: Edges, name: str, depth: int | None = None) -> set[str]:

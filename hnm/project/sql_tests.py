@@ -10,7 +10,7 @@ from pathlib import Path
 from hnm.errors import Location, ProjectError, nearest
 from hnm.project.data_test_kinds import Thresholds
 from hnm.project.data_tests import SQL_FILE, DataTest, distinctly_named
-from hnm.project.graph import reach
+from hnm.project.graph import graph_of, reach
 from hnm.project.manifest import Node
 from hnm.project.templating import Rendering
 from hnm.project.validate import validated
@@ -39,8 +39,9 @@ def with_sql_test(nodes: Mapping[str, Node], path: Path, compiled: str, renderin
 def check_reads(nodes: Mapping[str, Node]) -> None:
     """Every test reads only what its stage is built from, directly or not, so that it is there when the test runs.
 
-    Raises ProjectError.
+    Raises ProjectError, first of all for a circle, in which nothing is built from anything.
     """
+    graph_of(nodes)
     depends_on = _depends_on(nodes)
     for node in nodes.values():
         for test in node.tests:

@@ -63,7 +63,9 @@ def _in_words(problem: Any, model: type[BaseModel], keys: KeyPath) -> tuple[str,
     shown = shown if len(shown) <= 60 else shown[:57] + "..."
     message = problem["msg"].removeprefix("Value error, ")
     expected = problem.get("ctx", {}).get("expected")
-    return f"{path}: {message}, not {shown}" if path else f"{message}, not {shown}", (
+    if kind != "value_error" or not isinstance(problem["input"], dict):  # a model's own check names what is wrong
+        message = f"{message}, not {shown}"
+    return f"{path}: {message}" if path else message, (
         nearest(str(problem["input"]), str(expected).replace("'", "").replace(" or ", ", ").split(", "))
         if kind == "literal_error"
         else None

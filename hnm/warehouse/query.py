@@ -88,7 +88,7 @@ def _check_reads_only(connection: "duckdb.DuckDBPyConnection", sql: str) -> None
         raise QueryError(
             "queries are read-only",
             why=f"this is a {statements[0].type.name} statement",
-            hint="tables are made by stages: put the SQL into sql/NAME.sql and run it",
+            hint="tables are made by stages: put the SQL into sql/NAME.sql and list NAME under `stages:` in pipelines/",
         )
 
 

@@ -77,6 +77,11 @@ def test_recipes_stand_side_by_side_within_the_width(show, columns):
     assert (".719-.739" in table["hard"]) == (columns == 120)
 
 
+def test_how_to_go_on_names_the_vars_that_were_given(show):
+    _, err = show(lambda found: print_comparison(found, "{experiment_groups: 8}"), comparison(missing=["start"]), 200)
+    assert err.splitlines()[-1] == "`hnm run --select '+negatives_pay' --vars '{experiment_groups: 8}'` goes on"
+
+
 def test_what_is_missing_is_said_and_how_to_go_on(show):
     found = comparison(
         missing=["start", *(f"{name}__seed2" for name in RECIPES)],

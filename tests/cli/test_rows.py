@@ -93,7 +93,7 @@ def test_parquet_keeps_types(written, tmp_path):
 @pytest.mark.parametrize("form", [Format.csv, Format.json, Format.parquet])
 def test_no_rows_at_all(written, tmp_path, form):
     text = written(reader("select 1 as a where false"), form)
-    assert {Format.csv: text == b"a\r\n", Format.json: text == b"", Format.parquet: text[:4] == b"PAR1"}[form]
+    assert {Format.csv: text == b"a\n", Format.json: text == b"", Format.parquet: text[:4] == b"PAR1"}[form]
 
 
 @given(columns=st.lists(st.lists(TEXTS, min_size=3, max_size=3), min_size=1, max_size=3))

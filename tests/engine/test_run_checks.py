@@ -72,6 +72,11 @@ def test_data_tests_of_a_table(tiny, test, sql, good):
     assert tiny.only().outcome == ("built" if good else "failed")
 
 
+def test_too_few_rows_are_told_as_a_number_of_rows(tiny):
+    tiny.stages("stages: [{name: report, tests: [{row_count: {min: 1}}]}]", report="select 1 as x where false")
+    assert tiny.failure().why == "row_count: there are 0 rows"
+
+
 def test_a_test_that_cannot_run_fails_the_stage_in_words(tiny):
     tiny.stages("stages: [{name: report, tests: [{sql: nope > 0}]}]", report="select 1 as x")
     error = tiny.failure()

@@ -55,6 +55,7 @@ def test_no_rows_are_a_table_too(mine):
     ("body", "words"),
     [
         ("yield from ()", "yielded nothing"),
+        ("import sys\nsys.exit(3)\nyield", "ended with sys.exit(3)"),
         ("return None", "NoneType"),
         ("yield 5", "yielded a int"),
         ("yield [{'a': 1}]", "yielded a list"),

@@ -172,3 +172,10 @@ def test_the_order_is_the_graphs(project):
     backwards = dict(reversed(list(nodes.items())))
     graph = Graph({name: node.depends_on for name, node in backwards.items()})
     assert select(nodes, graph, project.manifest.root, ["report documents"]) == ("documents", "report")
+
+
+def test_sql_that_is_no_stage_says_how_to_make_it_one(tiny):
+    tiny.write("sql/orphan.sql", "select 1 as x")
+    with pytest.raises(SelectorError, match="there is no stage 'orphan', only its SQL") as error:
+        tiny.load().plan(["+orphan"])
+    assert error.value.hint == "list `- name: orphan` under `stages:` in a file in pipelines/"

@@ -5,7 +5,7 @@ import textwrap
 import pytest
 
 from hnm.api import Project
-from hnm.errors import Location, ProjectError, TemplateError
+from hnm.errors import Location, ProjectError, SourceError, TemplateError
 
 PIPELINE = "pipelines/tiny.yml"
 
@@ -264,3 +264,21 @@ def test_text_of_an_error():
           why: why
           hint: hint"""
     )
+
+
+def test_a_circle_is_told_before_what_follows_from_it(tiny):
+    tiny.edit(PIPELINE, "[not_null]", "[{relationships: {to: word_counts, field: doc_id}}]")
+    tiny.edit("sql/documents.sql", "source('shelf', 'corpus')", "ref('report')")
+    assert "circle" in tiny.refused().what
+
+
+def test_a_column_that_a_table_does_not_have_is_told_in_one_sentence(tiny):
+    tiny.edit(PIPELINE, "path: data/corpus.csv", "path: data/corpus.csv, columns: {doc_idd: id}")
+    assert tiny.refused().what.endswith("corpus has no column 'doc_idd'; did you mean 'doc_id'?")
+
+
+def test_a_missing_file_is_told_where_it_is_named(tiny):
+    (tiny.root / "data/corpus.csv").unlink()
+    with pytest.raises(SourceError, match="no such file") as error:
+        tiny.load().plan()
+    assert place(tiny, error.value).startswith(PIPELINE)
