@@ -24,9 +24,7 @@ def print_stage(node: "Node", done: "Materialization | None", project: "Project"
         "description": node.config.description,
         "kind": f"{node.kind}, {node.materialized}",
         "reads": ", ".join(node.reads),
-        "read by": ", ".join(
-            name for name in project.graph.order if node.name in map(stage_of, project.manifest.nodes[name].reads)
-        ),
+        "read by": _readers(node.name, project),
     }
     if done is None:
         facts["built"] = "never; `hnm run` builds it"
@@ -42,3 +40,12 @@ def print_stage(node: "Node", done: "Materialization | None", project: "Project"
         if value:
             table.add_row(name, Text(value))
     stderr().print(table)
+
+
+def _readers(name: str, project: "Project") -> str:
+    """The stages that read this one; the cells of experiments are too many to be named."""
+    nodes = project.manifest.nodes
+    readers = [other for other in project.graph.order if name in map(stage_of, nodes[other].reads)]
+    cells = [other for other in readers if "experiment" in nodes[other].config.tags]
+    named = [other for other in readers if other not in cells]
+    return ", ".join([*named, *([f"{len(cells)} stages of experiments"] if cells else [])])

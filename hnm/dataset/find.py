@@ -5,7 +5,7 @@ Tags are Lance's own: they lie beside the data that they name, and Lance keeps w
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -137,6 +137,7 @@ def choose(
             or [entry for entry in known if str(entry.lance_version) == version]
             or [entry for entry in known if _DIGEST.fullmatch(version) and entry.data_version.startswith(version)]
         )
+    found = [_called(entry, version) for entry in found]
     there = [entry for entry in found if entry.here]
     if len({entry.data_version for entry in there}) > 1:
         listed = ", ".join(str(entry.lance_version) for entry in there)
@@ -152,6 +153,13 @@ def choose(
             hint=f"`hnm dataset show {stage}@{found[0].lance_version}` says what made it; tagged versions stay",
         )
     raise _unknown(stage, known, version)
+
+
+def _called(entry: DatasetVersion, version: str | None) -> DatasetVersion:
+    """The version with the tag by which it was asked for before its others, so that people read what they wrote."""
+    if version not in entry.tags:
+        return entry
+    return replace(entry, tags=(version, *(tag for tag in entry.tags if tag != version)))
 
 
 def parse_reference(text: str, stages: Iterable[str], default: str = DEFAULT_STAGE) -> tuple[str, str | None]:

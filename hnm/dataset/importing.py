@@ -51,6 +51,10 @@ def import_triplets(
     if taken or f"candidates_{name}" in project.manifest.nodes:
         where = Location(taken[0]) if taken else project.manifest.nodes[f"candidates_{name}"].where
         raise ProjectError(f"there is already something called {name!r}", where=where, hint="choose another --name")
+    strategies = project.manifest.config.vars.get("strategies") or []
+    if any(isinstance(entry, dict) and entry.get("name") == name for entry in strategies):
+        why = "the imported negatives become a strategy of that name"
+        raise ProjectError(f"there is already a strategy {name!r}", why=why, hint="choose another --name")
     if "texts" not in project.manifest.nodes:
         hint = "import into a project of `hnm init`, or read the file as a source of format `triplets`"
         raise ProjectError("the project has no stage 'texts' to find queries and documents by", hint=hint)

@@ -130,6 +130,8 @@ def _sources(source: SourceSpec, clicks: Path | None) -> str | None:
     """pipelines/sources.yml for the source; None for the example's own."""
     if source.path is None:
         return None
+    if source.kind == "beir":
+        _require_collection(source.path)
     if source.kind in ("beir", "triplets"):
         collection = {"name": "collection", "format": source.kind, "options": {"path": str(source.path)}}
         tables: dict[str, dict[str, Any]] = {name: {} for name in TABLES if name != "impressions"}
@@ -149,6 +151,15 @@ def _sources(source: SourceSpec, clicks: Path | None) -> str | None:
         "# on_bad_rows: `quarantine` sets malformed rows aside, counted, in _hnm.quarantine; `refuse` stops at them.\n"
     )
     return head + body
+
+
+def _require_collection(folder: Path) -> None:
+    """Raises SourceError when a folder is no collection in BEIR's form: now, and not at the first run."""
+    from hnm.readers.beir import BeirParams, beir_files
+
+    for table in TABLES:
+        if table != "impressions":
+            beir_files(BeirParams(path=str(folder), table=table), folder)
 
 
 def _file_sources(folder: Path, judged: bool) -> list[dict[str, Any]]:

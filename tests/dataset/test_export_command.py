@@ -174,3 +174,8 @@ def test_bad_rows_of_an_import_are_refused_before_anything_is_written(tmp_path):
     assert (kept.returncode, "4 triplets of 1 queries, 1 bad rows" in kept.stderr) == (0, True), kept.stderr
     named = project.hnm("dataset", "import", str(tmp_path / "theirs.jsonl"), "--name", "../x")
     assert (named.returncode, "is no name" in named.stderr) == (1, True)
+    project.edit(
+        "project.yml", "vars: {least: 2}", "vars: {least: 2, strategies: [{name: paper, rule: dual_criterion}]}"
+    )
+    named = project.hnm("dataset", "import", str(tmp_path / "theirs.jsonl"), "--name", "paper")
+    assert (named.returncode, "already a strategy 'paper'" in named.stderr) == (1, True), named.stderr

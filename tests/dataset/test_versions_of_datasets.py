@@ -133,6 +133,9 @@ def test_a_tag_names_one_version(versions):
     tag(warehouse(versions), first, "prod")
     tag(warehouse(versions), first, "prod")  # again changes nothing
     assert find(warehouse(versions), "triplets", "prod").tags == ("prod", "v1")
+    assert [find(warehouse(versions), "triplets", name).name for name in ("v1", "prod", "1")] == [
+        "triplets@v1", "triplets@prod", "triplets@prod",
+    ]  # fmt: skip
     second = find(warehouse(versions), "triplets", "v2")
     with pytest.raises(WarehouseError, match="triplets@prod is version 1 already"):
         tag(warehouse(versions), second, "prod")

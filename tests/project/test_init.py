@@ -128,6 +128,7 @@ def test_a_folder_that_is_taken_is_refused(tmp_path, taken):
         ("beir:", ProjectError, "needs a path"),
         ("api_reference:x", ProjectError, "takes no path"),
         ("beir:/no/such/place", SourceError, "does not exist"),
+        ("beir:EMPTY", SourceError, "corpus.jsonl"),
         ("files:EMPTY", SourceError, "no file for corpus, queries, judgments"),
     ],
 )
