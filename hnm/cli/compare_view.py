@@ -56,7 +56,8 @@ def _print_side(found: Comparison, side: str, split: str | None, rows: list[Row]
     wide = console.width >= WIDE
     where = f"{side} ({split})" if split and split != side else side
     console.print(Text(f"{found.name}: {found.measure} at {where}, {recipes[0]['queries']:,} queries", "bold"))
-    headers = ["recipe", found.measure, "95 %", *(["seeds"] if wide else [])]
+    measure = found.measure if wide else found.measure.replace("@", "\n@")  # nDCG@10 is wider than its values
+    headers = ["recipe", measure, "95 %", *(["seeds"] if wide else [])]
     for baseline in baselines:
         headers += [f"against\n{baseline}", "p"]
     headers += [*(["groups"] if wide else []), "pairs", "time"]

@@ -77,6 +77,14 @@ def test_recipes_stand_side_by_side_within_the_width(show, columns):
     assert (".719-.739" in table["hard"]) == (columns == 120)
 
 
+def test_numbers_are_whole_in_80_columns(show):
+    found = comparison(measure="nDCG@10", rows=[row | {"seconds": 933.0} for row in rows()])
+    out, _ = show(print_comparison, found, 80)
+    table = [line for line in out.splitlines() if line.startswith(("random", "hard"))]
+    assert table
+    assert not any("…" in line for line in table)
+
+
 def test_how_to_go_on_names_the_vars_that_were_given(show):
     _, err = show(lambda found: print_comparison(found, "{experiment_groups: 8}"), comparison(missing=["start"]), 200)
     assert err.splitlines()[-1] == "`hnm run --select '+negatives_pay' --vars '{experiment_groups: 8}'` goes on"
