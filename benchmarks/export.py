@@ -5,7 +5,8 @@
 FOLDER is a collection in BEIR's form, such as MedQuAD. Triplets are drawn from it at random, stored as a Lance table,
 and read in child processes, one for each measurement; prints JSON. `peak_mb` is the resident memory of a child and its
 workers at its highest, pages that they share counted once (PSS). `ratio` is the speed against `parquet_baseline`:
-Lance's batches as they are stored, written to one Parquet file by pyarrow with the same compression. `--shuffled`
+Lance's batches as they are stored, written to one Parquet file by pyarrow with the same compression; it is measured
+before and after all else, and the faster time counts. `--shuffled`
 stores the triplets in random order: the worst case, since an export is in the order of the ids; stages store them in
 that order.
 """
@@ -32,6 +33,7 @@ FORMATS = ("parquet", "jsonl", "csv", "triplet", "n-tuple", "labeled-pair", "lab
            "tevatron", "msmarco", "beir", "trec")  # fmt: skip
 READS = ("arrow_reader", "torch", "torch_shuffled", "torch_workers", "huggingface")
 BATCH_ROWS = 8_192
+BASELINE = "parquet_baseline"
 
 
 def read_jsonl(folder: Path, name: str) -> list[dict[str, Any]]:
@@ -123,7 +125,7 @@ def work(kind: str, table: Path, folder: Path, workers: int) -> int:
     from hnm.dataset.selection import Selection
 
     stored = lance.dataset(str(table))
-    if kind == "parquet_baseline":
+    if kind == BASELINE:
         with pq.ParquetWriter(folder / "rows.parquet", stored.schema, compression="zstd") as writer:
             for batch in stored.to_batches(batch_size=BATCH_ROWS):
                 writer.write_batch(batch)
@@ -182,16 +184,17 @@ def main() -> None:
         root = Path(temporary)
         make(options.collection, root / "triplets.lance", options.rows, options.shuffled)
         told: dict[str, Any] = {"triplets": options.rows, "shuffled": options.shuffled, "results": {}}
-        for kind in ("parquet_baseline", *(options.only or (*FORMATS, *READS))):
+        results = told["results"]
+        for kind in (BASELINE, *(options.only or (*FORMATS, *READS)), BASELINE):
             folder = root / kind
             folder.mkdir()
             arguments = [str(options.collection), "--workers", str(options.workers)]
             found = watched([*arguments, "--measure", kind, str(root / "triplets.lance"), str(folder)])
-            told["results"][kind] = found
-            baseline = told["results"]["parquet_baseline"]["seconds"]
-            found["ratio"] = round(baseline / max(found["seconds"], 0.1), 2)
+            results[kind] = min(found, results.get(kind, found), key=lambda one: one["seconds"])
             shutil.rmtree(folder)
             print(kind, found, file=sys.stderr, flush=True)
+        for found in results.values():
+            found["ratio"] = round(results[BASELINE]["seconds"] / max(found["seconds"], 0.1), 2)
     print(json.dumps(told, indent=2))
 
 
