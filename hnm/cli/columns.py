@@ -1,11 +1,13 @@
 """Cells, and tables of which one column gives way, so that the others are never cut."""
 
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
+
+T = TypeVar("T")
 
 LEAST_WIDTH = 12
 GAP = 2
@@ -31,6 +33,21 @@ def table_that_fits(
     for row in rows:
         table.add_row(*(_fit(cell, left) if index == gives_way else cell for index, cell in enumerate(row)))
     return table
+
+
+def groups_that_fit(items: Iterable[T], width_of: Callable[[T], int], room: int) -> Iterator[list[T]]:
+    """Columns in consecutive groups, each with its gaps at most `room` wide, and at least one in each."""
+    group: list[T] = []
+    left = room
+    for item in items:
+        needed = width_of(item) + GAP
+        if group and needed > left:
+            yield group
+            group, left = [], room
+        group.append(item)
+        left -= needed
+    if group:
+        yield group
 
 
 def _width(cell: Text) -> int:

@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from rich.cells import cell_len
 from rich.padding import Padding
 from rich.text import Text
 
-from hnm.cli.columns import GAP, LEAST_WIDTH, number, one_line, shortened, table_that_fits
+from hnm.cli.columns import GAP, LEAST_WIDTH, groups_that_fit, number, one_line, shortened, table_that_fits
 from hnm.cli.console import stderr, stdout
 from hnm.explained import Candidate, Document, Match, Mining, Place, Positive, Story, System
 
@@ -15,6 +16,7 @@ MATCHES_SHOWN = 20
 DOCUMENTS_SHOWN = 10
 """Positives, and right answers; `--all` shows all."""
 PLACE_WIDTH = 6
+FIRST_STAGE = "first stage"
 QUERY_CHARACTERS = 500
 MEASURED_WIDTH = 24
 """Of the columns d(Q,D), d(PD,D) and rrf, with the gaps before them."""
@@ -128,8 +130,21 @@ def _print_decisions(strategy: str, candidates: Iterable[Candidate]) -> None:
     stdout().print(Padding(table, (0, 0, 0, 8)))
 
 
-def _print_evaluation(answers: Iterable[Document], systems: Sequence[System]) -> None:
-    """One column per system, the first stage first. An answer that its list lacks lies behind all that it has."""
+def _print_evaluation(answers: Sequence[Document], systems: Sequence[System]) -> None:
+    """One column per system, the first stage first; those that do not fit side by side stand in a further table."""
+    groups = groups_that_fit(systems, _system_width, stdout().width - 2 - LEAST_WIDTH)
+    for index, group in enumerate(groups):
+        if index:
+            _print()
+        _print_systems(answers, group)
+
+
+def _system_width(system: System) -> int:
+    return max(cell_len(system.name), len(FIRST_STAGE) if system.is_first_stage else PLACE_WIDTH)
+
+
+def _print_systems(answers: Iterable[Document], systems: Sequence[System]) -> None:
+    """An answer that a system's list lacks lies behind all that it has."""
     rows = []
     for answer in answers:
         places = [(system.places.get(answer.doc_id), system.documents) for system in systems]
@@ -139,8 +154,11 @@ def _print_evaluation(answers: Iterable[Document], systems: Sequence[System]) ->
         [one_line(measure, "dim"), *(Text(number(system.measures.get(measure))) for system in systems)]
         for measure in dict.fromkeys(measure for system in systems for measure in system.measures)
     ]
-    names = [Text("\n").join([one_line(s.name), Text("first stage" if s.is_first_stage else "")]) for s in systems]
-    table = table_that_fits([Text(), *names], rows, width=stdout().width - 2)
+    headers = [one_line(system.name) for system in systems]
+    if any(system.is_first_stage for system in systems):
+        kinds = (FIRST_STAGE if system.is_first_stage else "" for system in systems)
+        headers = [Text("\n").join([name, Text(kind)]) for name, kind in zip(headers, kinds, strict=True)]
+    table = table_that_fits([Text(), *headers], rows, width=stdout().width - 2)
     stdout().print(Padding(table, (0, 0, 0, 2)))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.text import Text
 
-from hnm.cli.columns import GAP, table_that_fits
+from hnm.cli.columns import GAP, groups_that_fit, table_that_fits
 from hnm.cli.console import stderr, stdout
 from hnm.negative_statistics import Statistics, quantile, statistic
 
@@ -97,16 +97,9 @@ def _print_overlap(found: Statistics) -> None:
     _print(f"Jaccard overlap of the retrievers' first {depth}, and what each alone has", headers, rows)
 
 
-def _fitting(strategies: Sequence[str], labels: int, cell: int) -> Iterator[Sequence[str]]:
-    """Groups of strategies whose columns fit into the width beside the labels, at least one in each."""
-    group: list[str] = []
-    for strategy in strategies:
-        if group and _width([*group, strategy], labels, cell) > stdout().width:
-            yield group
-            group = []
-        group.append(strategy)
-    if group:
-        yield group
+def _fitting(strategies: Sequence[str], labels: int, cell: int) -> Iterator[list[str]]:
+    """Groups of strategies whose columns fit into the width beside the labels."""
+    return groups_that_fit(strategies, lambda name: max(len(name), cell), stdout().width - labels)
 
 
 def _width(strategies: Sequence[str], labels: int, cell: int) -> int:

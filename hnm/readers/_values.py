@@ -50,7 +50,8 @@ def identifier(value: object) -> str:
         raise BadValueError("is missing")
     if not isinstance(value, str):
         # The value itself is left out of the message: it may be a session's id.
-        raise BadValueError(f"is of type {type(value).__name__}, neither a string nor a whole number")
+        why = " (pandas makes them of whole numbers where some are missing)" if isinstance(value, float) else ""
+        raise BadValueError(f"is of type {type(value).__name__}, neither a string nor a whole number{why}")
     if not value.strip():
         raise BadValueError("is blank")
     return clean(value)
