@@ -66,11 +66,22 @@ def _csv(rows: "pa.RecordBatchReader", sink: IO[bytes]) -> None:
     import io
 
     text = io.TextIOWrapper(sink, encoding="utf-8", newline="", write_through=True)
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(_ShortLineEnds(text))
     writer.writerow(rows.schema.names)
     for batch in rows:
         writer.writerows(zip(*(_plain(column) for column in batch.columns), strict=True))
     text.detach()
+
+
+class _ShortLineEnds:
+    """Rows that end in a line feed alone, as other tools of a shell expect. The writer itself must go on ending them in
+    both signs: it quotes no others, and a carriage return within a text must be quoted."""
+
+    def __init__(self, sink: IO[str]) -> None:
+        self.sink = sink
+
+    def write(self, row: str) -> int:
+        return self.sink.write(row.removesuffix("\r\n") + "\n")
 
 
 def _json(rows: "pa.RecordBatchReader", sink: IO[bytes]) -> None:

@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tiny_project import HNM, TinyProject, environment
 
@@ -97,6 +97,7 @@ def test_no_rows_at_all(written, tmp_path, form):
 
 
 @given(columns=st.lists(st.lists(TEXTS, min_size=3, max_size=3), min_size=1, max_size=3))
+@example(columns=[[None, "\r", "a\r\nb"]])
 @settings(deadline=None, max_examples=50)
 def test_csv_and_json_give_texts_back(tmp_path_factory, columns):
     table = pa.table({f"c{index}": pa.array(values, pa.string()) for index, values in enumerate(columns)})
