@@ -66,9 +66,7 @@ class Project:
         cls, path: str | Path = ".", target: str | None = None, variables: Mapping[str, Any] | None = None
     ) -> "Project":
         """The project at `path` or in a folder above it. Raises ProjectError when it is not as it should be."""
-        project = cls(load_project(find_root(Path(path)), target, variables))
-        _ = project.graph  # a circle is an error of the project, wherever it is used
-        return project
+        return cls(load_project(find_root(Path(path)), target, variables))
 
     @cached_property
     def graph(self) -> Graph:
@@ -153,7 +151,8 @@ class Project:
         Raises SourceError when a file that is read above them is missing.
         """
         survey = self.survey()
-        built = [name for name in self.graph.order if name in set(names) & survey.state.keys()]
+        wanted = set(names) & survey.state.keys()
+        built = [name for name in self.graph.order if name in wanted]
         above = {name for one in built for name in (one, *self.graph.ancestors(one))}
         stale = {entry.node.name for entry in survey.plan(name for name in self.graph.order if name in above).stale()}
         return [name for name in built if name in stale]

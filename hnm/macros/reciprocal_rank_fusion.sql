@@ -4,7 +4,7 @@
 {% for retriever in retrievers %}coalesce(1 / ({{ k }} + rank_{{ retriever }}), 0){{ ' + ' if not loop.last }}{% endfor %}
 {%- endmacro %}
 
-{# The var rrf_k: above 0, so that no rank counts for infinitely much. #}
+{# The var rrf_k: not below 0, so that no rank counts for infinitely much. #}
 {% macro rrf_k() -%}
 {{ number_var('rrf_k', var('rrf_k', 60), 0, 1000000) }}
 {%- endmacro %}

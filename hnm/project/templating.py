@@ -254,6 +254,5 @@ def _place_in_template(error: BaseException, path: Path) -> Location:
     """The last template line that the error passed through; rather the project's own than that of a shipped macro."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith(".sql")]
     own = [frame for frame in frames if Path(frame.filename).parent != SHIPPED_MACROS]
-    for frame in reversed(own or frames):
-        return Location(Path(frame.filename), frame.lineno)
-    return Location(path)
+    last = (own or frames)[-1:]
+    return Location(Path(last[0].filename), last[0].lineno) if last else Location(path)
