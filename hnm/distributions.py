@@ -9,7 +9,8 @@ from importlib.metadata import distribution
 @cache
 def _headers(name: str) -> Message:
     found = distribution(name)
-    return HeaderParser().parsestr(found.read_text("METADATA") or found.read_text("PKG-INFO") or "")
+    text = found.read_text("METADATA") or found.read_text("PKG-INFO") or ""
+    return HeaderParser().parsestr(text.partition("\n\n")[0])  # the parser would go through the README line by line
 
 
 def version(name: str) -> str:
