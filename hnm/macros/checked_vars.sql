@@ -1,4 +1,5 @@
-{# The value of the var `name`, a whole number from `least`; an `optional` one may be null instead. #}
+{# `value`, which errors call `name` (a var, or a setting of one): a whole number from `least`; an `optional` one may be
+   null instead. #}
 {% macro whole_number_var(name, value, least=1, optional=false) -%}
 {% if not (optional and value is none) and (not value is integer or value is boolean or value < least) -%}
     {{ raise_error(name ~ " is " ~ value ~ "; it must be a whole number from " ~ least ~ (', or null' if optional else '')) }}
@@ -6,7 +7,7 @@
 {{ value }}
 {%- endmacro %}
 
-{# The value of the var `name`, a number between `least` and `most`. #}
+{# `value`, which errors call `name`: a number between `least` and `most`. #}
 {% macro number_var(name, value, least, most) -%}
 {% if not value is number or value is boolean or not least <= value <= most -%}
     {{ raise_error(name ~ " is " ~ value ~ "; it must lie between " ~ least ~ " and " ~ most) }}

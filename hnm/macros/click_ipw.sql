@@ -8,10 +8,7 @@
    corrected_lower_bound). clipped_share is the share of the impressions with e(k) < propensity_clip; their clicks count too little.
    Without bias and clipping all of it is click_naive. #}
 {% macro click_ipw(counts) -%}
-{% set clip = var('propensity_clip', 0.1) -%}
-{% if not clip is number or clip is boolean or not 0 <= clip <= 1 -%}
-    {{ raise_error("propensity_clip is " ~ clip ~ "; it must lie between 0 and 1") }}
-{%- endif -%}
+{% set clip = number_var('propensity_clip', var('propensity_clip', 0.1), 0, 1) -%}
 {% set weight = '(1 / greatest(examination, ' ~ clip ~ '))' -%}
 {% set sums = {
     'weighted': exact_sum('clicks * ' ~ weight),

@@ -2,17 +2,11 @@
 
 {# `least` <= value <= `most`; nan and the truth values are no numbers. #}
 {% macro check_number(strategy, setting, value, least, most) -%}
-{% if not value is number or value is boolean or not least <= value <= most -%}
-    {{ raise_error("strategy '" ~ strategy.name ~ "': " ~ setting ~ " is " ~ value ~ "; it must lie between " ~ least
-        ~ " and " ~ most) }}
-{%- endif -%}
+{% set checked = number_var("strategy '" ~ strategy.name ~ "': " ~ setting, value, least, most) -%}
 {%- endmacro %}
 
 {% macro check_whole_number(strategy, setting, value, least) -%}
-{% if not value is integer or value is boolean or value < least -%}
-    {{ raise_error("strategy '" ~ strategy.name ~ "': " ~ setting ~ " is " ~ value ~ "; it must be a whole number from "
-        ~ least) }}
-{%- endif -%}
+{% set checked = whole_number_var("strategy '" ~ strategy.name ~ "': " ~ setting, value, least) -%}
 {%- endmacro %}
 
 {# `by` is a column of scores: fused_score, rrf, score_<retriever> or fused_<fusion>. #}
