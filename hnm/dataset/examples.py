@@ -19,7 +19,7 @@ import pyarrow as pa
 from hnm.dataset.ahead import ahead
 from hnm.dataset.rows import Positions, Rows
 from hnm.dataset.selection import Selection
-from hnm.errors import QueryError, StageError, nearest
+from hnm.errors import QueryError, StageError, WarehouseError, nearest
 
 if TYPE_CHECKING:
     from hnm.context import Settings
@@ -139,23 +139,22 @@ def _index(connection: duckdb.DuckDBPyConnection, rows: Rows, selection: Selecti
     kept = [name for name in ("split", *IDS, "strategy", "selected_rank") if name in rows.columns]
     condition, values = selection.condition()
     kept_sql = "".join(f", {_CASTS.get(name, f'{name}::varchar')} as {name}" for name in kept)
-    select = f"select position{kept_sql} from batch where {condition}"
+    select = f"select position{kept_sql} from batches where {condition}"
     seen: dict[str, set[str]] = {name: set() for name in ("strategy", "split") if name in kept}
-    made = False
-    for batch in _numbered(rows, {*kept, *selection.columns(rows.columns)}):
-        connection.register("batch", batch)
-        try:
-            connection.execute(f"insert into found {select}" if made else f"create table found as {select}", values)
-        except duckdb.Error as error:
-            raise QueryError(
-                "the rows cannot be selected",
-                why=str(error).splitlines()[0],
-                hint=f"`where` is a condition in SQL over: {', '.join(rows.columns)}",
-            ) from None
-        connection.unregister("batch")
-        for name, known in seen.items():
-            known.update(value for value in batch[name].unique().to_pylist() if value is not None)
-        made = True
+    unreadable: list[WarehouseError] = []
+    batches = _numbered(rows, {*kept, *selection.columns(rows.columns)}, seen, unreadable)
+    connection.register("batches", batches)
+    try:
+        connection.execute(f"create table found as {select}", values)
+    except duckdb.Error as error:
+        if unreadable:  # what a stream raises goes through DuckDB, which makes its own error of it
+            raise unreadable[0] from error
+        raise QueryError(
+            "the rows cannot be selected",
+            why=str(error).splitlines()[0],
+            hint=f"`where` is a condition in SQL over: {', '.join(rows.columns)}",
+        ) from None
+    connection.unregister("batches")
     for name, known in seen.items():
         selection.check_values(name, known if len(rows) else set(selection.strategies + selection.splits))
     _order(connection, kept, selection)
@@ -164,16 +163,27 @@ def _index(connection: duckdb.DuckDBPyConnection, rows: Rows, selection: Selecti
 _CASTS = {"split": f"coalesce(split::varchar, '{WITHOUT_SPLIT}')", "selected_rank": "selected_rank::bigint"}
 
 
-def _numbered(rows: Rows, columns: set[str]) -> Iterator[pa.RecordBatch]:
-    """All rows with their `position`; first an empty batch, so that a condition that cannot be is found at once."""
+def _numbered(
+    rows: Rows, columns: set[str], seen: dict[str, set[str]], unreadable: list[WarehouseError]
+) -> pa.RecordBatchReader:
+    """All rows with their `position`; `seen` gets the values of its columns, `unreadable` why reading failed."""
     named = [name for name in rows.columns if name in columns]
-    empty = pa.RecordBatch.from_pylist([], rows.schema(named))
-    yield empty.append_column("position", pa.array([], pa.int64()))
-    position = 0
-    for batch in rows.scan(named) if named else _bare(len(rows)):
-        numbers = pa.array(np.arange(position, position + batch.num_rows, dtype=np.int64))
-        yield batch.append_column("position", numbers)
-        position += batch.num_rows
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        position = 0
+        try:
+            for batch in rows.scan(named) if named else _bare(len(rows)):
+                for name, known in seen.items():
+                    known.update(value for value in batch[name].unique().to_pylist() if value is not None)
+                numbers = pa.array(np.arange(position, position + batch.num_rows, dtype=np.int64))
+                yield batch.append_column("position", numbers)
+                position += batch.num_rows
+        except WarehouseError as error:
+            unreadable.append(error)
+            raise
+
+    schema = rows.schema(named) if named else pa.schema({"row": pa.int64()})
+    return pa.RecordBatchReader.from_batches(schema.append(pa.field("position", pa.int64())), batches())
 
 
 def _bare(count: int) -> Iterator[pa.RecordBatch]:

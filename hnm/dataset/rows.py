@@ -24,14 +24,22 @@ class Rows:
     """A Lance dataset as rows by position, from 0 in stored order.
 
     How many rows are read at once follows the width of those before them, so that a batch has about `batch_bytes`, and
-    `most_rows` at most: of the columns that are read together, the widest decide.
+    `most_rows` at most: of the columns that are read together, the widest decide. The first time it is `first_rows`.
     """
 
-    def __init__(self, dataset: Any, stage: str, batch_bytes: int | None = None, most_rows: int = MOST_ROWS) -> None:
+    def __init__(
+        self,
+        dataset: Any,
+        stage: str,
+        batch_bytes: int | None = None,
+        most_rows: int = MOST_ROWS,
+        first_rows: int = FIRST_ROWS,
+    ) -> None:
         self.dataset = dataset
         self.stage = stage
         self.batch_bytes = batch_bytes or BATCH_BYTES
         self.most_rows = most_rows
+        self.first_rows = first_rows
         self.columns: list[str] = dataset.schema.names
         self._at_once: dict[tuple[str, ...], int] = {}
 
@@ -47,7 +55,7 @@ class Rows:
         start = 0
         while start < len(ends):
             before = ends[start - 1] if start else 0
-            at_once = min(self._at_once.values(), default=FIRST_ROWS)
+            at_once = min(self._at_once.values(), default=self.first_rows)
             stop = max(start + 1, int(np.searchsorted(ends, before + at_once, side="right")))
             yield slice(start, stop)
             start = stop

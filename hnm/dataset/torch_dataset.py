@@ -7,33 +7,36 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
-from torch.utils.data import DataLoader, IterableDataset, default_collate, get_worker_info
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from hnm.batches import of_size
 from hnm.dataset.ahead import ahead
 from hnm.dataset.find import DatasetVersion
-from hnm.dataset.rows import Positions, Rows
+from hnm.dataset.handing_over import Handed, Slots, columns_of
+from hnm.dataset.rows import FIRST_ROWS, Positions, Rows
+from hnm.dataset.shuffling import shuffled
 from hnm.errors import HnmError
 
 CHUNK_ROWS = 262_144
-SHUFFLED_BYTES = 256 * 2**20
-"""Four times as much as elsewhere: in a shuffled order, the fewer rows are read at once, the fewer share a page of the
-file. Workers share it, so that more of them do not take more memory."""
+WINDOW_BYTES = 128 * 2**20
+"""What is mixed at once. Workers share it, so that more of them do not take more memory."""
 LEAST_BYTES = 32 * 2**20
 OBJECTS_AT_ONCE = 1_024
+BATCHES_AHEAD = 16
+"""Of each worker. torch's two are not enough for batches that are made in less than a millisecond."""
 
 
 class TorchDataset(IterableDataset[dict[str, Any]]):
     """Rows as dictionaries, each exactly once over all workers of a `DataLoader`.
 
-    With `shuffle`, the order is a permutation of all rows that `seed` and the epoch (`set_epoch`) alone decide, else
-    that of the ids. The order over several workers is theirs in turn, `chunk_rows` at a time at most, and the same
-    every time for their number.
+    Rows come in the order of the ids; with `shuffle`, in a permutation of all rows that `seed`, the epoch (`set_epoch`)
+    and the number of workers alone decide (`hnm.dataset.shuffling`): rows of about 128 MB in all are mixed at once,
+    divided by the number of workers down to 32 MB. The order over several workers is theirs in turn, `chunk_rows` at a
+    time at most, and the same every time for their number.
 
-    Memory: 8 bytes per row for all processes together, and two batches of about 64 MB in each; with `shuffle`, 16 bytes
-    per row more in each, and batches of about 256 MB, divided by the number of workers down to 32 MB. Each worker opens
-    the Lance table for itself, so they must be spawned: Lance's threads do not survive a fork. `loader` sees to that; a
-    forked worker raises HnmError.
+    Memory: 8 bytes per row for all processes together, and two batches of about 64 MB in each; with `shuffle`, 24 bytes
+    per row more in each, and two batches of what is mixed at once. Each worker opens the Lance table for itself, so
+    they must be spawned: Lance's threads do not survive a fork. `loader` sees to that; a forked worker raises HnmError.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class TorchDataset(IterableDataset[dict[str, Any]]):
         self.shuffle = shuffle
         self.seed = seed
         self.chunk_rows = CHUNK_ROWS
+        self.row_bytes: int = self._mean_width(positions)
         self._positions = _shared(torch.from_numpy(positions))
         self._epoch = _shared(torch.zeros((), dtype=torch.int64))  # workers that stay alive see it change
         self._process = os.getpid()
@@ -62,11 +66,12 @@ class TorchDataset(IterableDataset[dict[str, Any]]):
         a `collate_fn`, rows are made and handed to it.
         """
         if workers:
-            options = {"multiprocessing_context": "spawn"} | options
+            options = {"multiprocessing_context": "spawn", "prefetch_factor": BATCHES_AHEAD} | options
         if options.get("collate_fn") or batch_size is None:
             return DataLoader(self, batch_size=batch_size, num_workers=workers, **options)
         batches = TorchBatches(self, batch_size, workers, options.pop("drop_last", False))
-        return DataLoader(batches, batch_size=None, num_workers=workers, **options | {"collate_fn": _as_it_is})
+        options["collate_fn"] = _as_it_is
+        return (BatchLoader if workers else DataLoader)(batches, batch_size=None, num_workers=workers, **options)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for part in self.record_batches():
@@ -81,32 +86,50 @@ class TorchDataset(IterableDataset[dict[str, Any]]):
             )
         worker = get_worker_info()
         number, count = (worker.id, worker.num_workers) if worker else (0, 1)
-        order = self._order()
+        order = self._order(count)
         chunks = (order[chunk] for chunk in self.chunks(number, count))
-        batch_bytes = max(SHUFFLED_BYTES // count, LEAST_BYTES) if self.shuffle else None
-        for batch, places in ahead(self._batches(chunks, batch_bytes)):
+        for batch, places in ahead(self._batches(chunks, count)):
             yield from _parts(batch, places)
 
     def chunks(self, number: int, count: int) -> Iterator[slice]:
         """Which rows, counted in the order of the iteration, the worker of this number has among so many."""
         rows = len(self)
-        size = max(1, min(self.chunk_rows, -(-rows // count)))
+        most = min(self.chunk_rows, self._window(count)) if self.shuffle else self.chunk_rows
+        size = max(1, min(most, -(-rows // count)))
         for start in range(number * size, rows, count * size):
             yield slice(start, min(start + size, rows))
 
-    def _batches(
-        self, chunks: Iterable[Positions], batch_bytes: int | None
-    ) -> Iterator[tuple[pa.RecordBatch, Positions | None]]:
-        rows = Rows(self.version.open(), self.version.stage, batch_bytes, CHUNK_ROWS)
+    def _batches(self, chunks: Iterable[Positions], count: int) -> Iterator[tuple[pa.RecordBatch, Positions | None]]:
+        dataset, stage = self.version.open(), self.version.stage
+        if self.shuffle:  # a window in one read; it has a little more or less than its rows have at the mean
+            rows = Rows(dataset, stage, self._window_bytes(count) * 5 // 4, CHUNK_ROWS, self._window(count))
+        else:
+            rows = Rows(dataset, stage, most_rows=CHUNK_ROWS)
         for chunk in chunks:
             for part in rows.slices(np.ones(len(chunk), np.int64)):
                 yield rows.take_unordered(chunk[part], self.columns)
 
-    def _order(self) -> Positions:
+    def _order(self, count: int) -> Positions:
         positions: Positions = self._positions.numpy()
         if not self.shuffle:
             return positions
-        return positions[np.random.default_rng([self.seed, int(self._epoch)]).permutation(len(positions))]
+        random = np.random.default_rng([self.seed, int(self._epoch)])
+        return positions[shuffled(len(positions), self._window(count), random)]
+
+    def _window(self, count: int) -> int:
+        """How many rows one of `count` workers mixes at once."""
+        return max(1, self._window_bytes(count) // self.row_bytes)
+
+    def _window_bytes(self, count: int) -> int:
+        return max(WINDOW_BYTES // count, LEAST_BYTES)
+
+    def _mean_width(self, positions: Positions) -> int:
+        """Bytes of a row as Arrow holds it, at the mean of some over the whole length: the same for the same content,
+        however it is stored."""
+        some = positions[:: max(1, len(positions) // FIRST_ROWS)]
+        batch = Rows(self.version.open(), self.version.stage).take(some, self.columns)
+        alike = batch.take(pa.array(np.arange(len(some))))  # without what reading left in its buffers
+        return max(1, int(alike.nbytes) // max(len(some), 1))
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the process: a copy that was pickled belongs to the process that unpickles it."""
@@ -130,41 +153,37 @@ class TorchBatches(IterableDataset[Any]):
         self.size = size
         self.workers = workers
         self.drop_last = drop_last
+        self.slots: Slots | None = None
 
     def __len__(self) -> int:
         count = max(1, self.workers)
         of_worker = [sum(part.stop - part.start for part in self.rows.chunks(number, count)) for number in range(count)]
         return sum(rows // self.size if self.drop_last else -(-rows // self.size) for rows in of_worker)
 
-    def __iter__(self) -> Iterator["dict[str, Any] | _OnItsWay"]:
-        make = _columns if get_worker_info() is None else _OnItsWay
+    def __iter__(self) -> Iterator[dict[str, Any] | Handed]:
+        worker = get_worker_info()
         for batch in of_size(self.rows.record_batches(), self.size):
             if batch.num_rows == self.size or not self.drop_last:
-                yield make(batch)
+                yield Handed(batch, self.slots, worker.id) if worker else columns_of(batch)
 
 
-class _OnItsWay:
-    """A batch that a worker hands over: as Arrow, which costs a copy, and not as objects, which cost a pickle of each.
-    Where it arrives, it is the dictionary."""
+class BatchLoader(DataLoader[Any]):
+    """A `DataLoader` of `TorchBatches` whose workers hand them over in memory that they share with it."""
 
-    def __init__(self, batch: pa.RecordBatch) -> None:
-        self.batch = batch
+    dataset: TorchBatches
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, self.batch.schema) as stream:
-            # The rows of a slice alone: its own pickle would take all that it is cut from.
-            stream.write_batch(self.batch)
-        return _arrived, (sink.getvalue().to_pybytes(),)
-
-
-def _arrived(stream: bytes) -> dict[str, Any]:
-    return _columns(pa.ipc.open_stream(stream).read_next_batch())
-
-
-def _columns(batch: pa.RecordBatch) -> dict[str, Any]:
-    columns = zip(batch.schema.names, batch.columns, strict=True)
-    return {name: default_collate(column.to_pylist()) for name, column in columns}
+    def __iter__(self) -> Any:
+        """Each set of workers has slots of its own: two iterations may go on at the same time."""
+        mean_bytes = self.dataset.size * self.dataset.rows.row_bytes
+        room = (self.num_workers, (self.prefetch_factor or 2) + 1, 2 * mean_bytes)
+        self.dataset.slots = slots = Slots(self.multiprocessing_context, *room)
+        try:
+            iterator = super().__iter__()
+        finally:
+            self.dataset.slots = None  # they are for workers that are started, and for nobody else
+        if not hasattr(iterator, "slots"):  # workers that stay alive keep those that they were started with
+            iterator.slots = slots  # type: ignore[attr-defined] # so that they live as long as their workers
+        return iterator
 
 
 def _as_it_is(batch: dict[str, Any]) -> dict[str, Any]:

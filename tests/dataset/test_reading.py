@@ -15,11 +15,13 @@ from torch.utils.data import DataLoader
 from triplet_tables import ROWS, Row, triplet, version_of
 
 from hnm.context import Settings
+from hnm.dataset import torch_dataset
 from hnm.dataset.examples import examples_of
 from hnm.dataset.export import Export, export
 from hnm.dataset.reading import Dataset
 from hnm.dataset.rows import Rows
 from hnm.dataset.selection import Selection
+from hnm.dataset.shuffling import BLOCK_ROWS
 from hnm.dataset.torch_dataset import OBJECTS_AT_ONCE, TorchDataset
 from hnm.errors import HnmError, QueryError, WarehouseError
 
@@ -148,6 +150,31 @@ def test_spawned_workers_give_every_row_once_and_see_the_epoch(many):
     second = batches(loader)
     assert second != first
     assert sorted(second) == sorted(first)
+
+
+def test_a_stream_larger_than_a_window_is_mixed_window_by_window(many, monkeypatch):
+    monkeypatch.setattr(torch_dataset, "WINDOW_BYTES", 20_000)
+    monkeypatch.setattr(torch_dataset, "LEAST_BYTES", 20_000)
+    stream = many.torch(["query_id"], shuffle=True)
+    window = 20_000 // stream.row_bytes
+    assert 1_000 < window < len(MANY) // 4
+    order = [int(name[1:]) for name in names(stream)]
+    assert sorted(order) == list(range(len(MANY)))
+    blocks = [len({place // BLOCK_ROWS for place in order[at : at + window]}) for at in range(0, len(order), window)]
+    assert max(blocks) <= window // BLOCK_ROWS + 2
+    several = batches(stream.loader(batch_size=64, workers=2))
+    assert sorted(several) == sorted(row["query_id"] for row in MANY)
+
+
+def test_a_loader_is_read_twice_at_the_same_time_and_again_after_a_break(many):
+    loader = many.torch(["query_id", "query"], shuffle=True).loader(batch_size=64, workers=1, persistent_workers=False)
+    for first, second in zip(loader, loader, strict=True):
+        assert first == second
+    kept = many.torch(["query_id", "query"]).loader(batch_size=64, workers=2, persistent_workers=True)
+    for batch in kept:
+        assert batch["query_id"][0] == "q00000"
+        break
+    assert sorted(batches(kept)) == sorted(row["query_id"] for row in MANY)
 
 
 def test_a_table_smaller_than_a_chunk_is_shared_among_workers(tmp_path):
