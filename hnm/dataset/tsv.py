@@ -40,6 +40,9 @@ def _joined(columns: list[pa.StringArray]) -> Bytes:
 
 def _has_wide_breaks(found: Bytes) -> bool:
     """Whether U+0085 (C2 85), U+2028 or U+2029 (E2 80 A8, E2 80 A9) is among the characters."""
-    two = (found[:-1] == 0xC2) & (found[1:] == 0x85)
-    three = (found[:-2] == 0xE2) & (found[1:-1] == 0x80) & ((found[2:] | 1) == 0xA9)
-    return bool(two.any() or three.any())
+    # One look for both first bytes, which differ in a single bit; few places are left then.
+    first = np.flatnonzero((found & 0xDF) == 0xC2)
+    first = first[first < len(found) - 2]  # every text ends in a separator, so a break ends before the last byte
+    one, two, three = (found[first + place] for place in range(3))
+    short = (one == 0xC2) & (two == 0x85)
+    return bool((short | ((one == 0xE2) & (two == 0x80) & ((three | 1) == 0xA9))).any())
