@@ -1,7 +1,7 @@
 """Hand batches from worker processes to the one that reads them through memory that all of them see.
 
 What a `DataLoader`'s worker returns goes pickled through a pipe, which holds 64 KB and takes longer than reading the
-rows. So only the place of a batch goes through the pipe; the batch itself is written where the reader finds it.
+rows. So rows are written, some batches at a time, where the reader finds them, and only their place goes through it.
 """
 
 from multiprocessing.context import BaseContext
@@ -13,48 +13,47 @@ import numpy as np
 import pyarrow as pa
 from torch.utils.data import default_collate
 
-MOST_SLOT_BYTES = 4 * 2**20
-HEAD_BYTES = 16_384
-"""What Arrow writes beside the rows: the schema, and how it ends."""
+SLOT_BYTES = 4 * 2**20
 
 
 class Slots:
-    """Room for `slots` batches of `slot_bytes` from each of `workers`, which it takes in shared memory.
+    """Room in shared memory for rows of `slots` hand-overs from each of `workers`, `SLOT_BYTES` for each.
 
-    A slot is full from when a worker has written it until it is read. A worker never waits: a batch goes through the
-    pipe where no slot is free or it is too large for one. Memory: the product of the three, 4 MB per slot at most.
+    A slot is full from when a worker has written it until it is read. A worker never waits: rows go through the pipe
+    where no slot is free or they are too many for one.
     """
 
-    def __init__(self, context: BaseContext, workers: int, slots: int, slot_bytes: int) -> None:
-        self.shape = (workers, slots, min(slot_bytes, MOST_SLOT_BYTES) + HEAD_BYTES)
+    def __init__(self, context: BaseContext, workers: int, slots: int) -> None:
+        self.slots = slots
         self.key = uuid4().hex
-        self._memory = context.RawArray("B", int(np.prod(self.shape)))
+        self._memory = context.RawArray("B", workers * slots * SLOT_BYTES)
         self._full = context.RawArray("B", workers * slots)
         _HERE[self.key] = self
 
-    def write(self, batch: pa.RecordBatch, worker: int) -> tuple[int, int] | None:
-        """Put a batch into a slot of this worker: which one, and how many bytes it took; None where none will do."""
-        slots = self.shape[1]
-        free = [slot for slot in range(worker * slots, (worker + 1) * slots) if not self._full[slot]]
+    def write(self, rows: pa.RecordBatch, worker: int) -> tuple[int, int] | None:
+        """Put rows into a slot of this worker: which one, and how many bytes they took; None where none will do."""
+        own = range(worker * self.slots, (worker + 1) * self.slots)
+        free = [slot for slot in own if not self._full[slot]]
         if not free:
             return None
         sink = pa.FixedSizeBufferWriter(self._slot(free[0]))
         try:
-            _write(batch, sink)
-        except OSError:  # it reaches beyond the slot
+            _write(rows, sink)
+        except OSError:  # they reach beyond the slot
             return None
         self._full[free[0]] = 1
         return free[0], sink.tell()
 
-    def read(self, slot: int, count: int) -> dict[str, Any]:
-        """The columns of the batch in this slot, which is free then."""
-        columns = _read(self._slot(slot).slice(0, count))
+    def read(self, slot: int, count: int) -> pa.RecordBatch:
+        """The rows in this slot, as long as it is not `free`d."""
+        return _read(self._slot(slot).slice(0, count))
+
+    def free(self, slot: int) -> None:
+        """What was read from the slot may be overwritten."""
         self._full[slot] = 0
-        return columns
 
     def _slot(self, slot: int) -> pa.Buffer:
-        size = self.shape[-1]
-        return pa.py_buffer(np.frombuffer(self._memory, np.uint8, size, slot * size))
+        return pa.py_buffer(np.frombuffer(self._memory, np.uint8, SLOT_BYTES, slot * SLOT_BYTES))
 
 
 _HERE: WeakValueDictionary[str, Slots] = WeakValueDictionary()
@@ -62,36 +61,49 @@ _HERE: WeakValueDictionary[str, Slots] = WeakValueDictionary()
 
 
 class Handed:
-    """A batch in a worker; where it arrives, it is a dictionary of its columns."""
+    """Rows in a worker; where they arrive, they are a list of batches, see `batches_of`."""
 
-    def __init__(self, batch: pa.RecordBatch, slots: Slots | None, worker: int) -> None:
-        self.batch = batch
+    def __init__(self, rows: pa.RecordBatch, size: int, slots: Slots, worker: int) -> None:
+        self.rows = rows
+        self.size = size
         self.slots = slots
         self.worker = worker
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if self.slots and (placed := self.slots.write(self.batch, self.worker)):
-            return _from_slot, (self.slots.key, *placed)
+        if placed := self.slots.write(self.rows, self.worker):
+            return _from_slot, (self.size, self.slots.key, *placed)
         sink = pa.BufferOutputStream()
-        _write(self.batch, sink)
-        return _read, (sink.getvalue().to_pybytes(),)
+        _write(self.rows, sink)
+        return _from_pipe, (self.size, sink.getvalue().to_pybytes())
 
 
-def columns_of(batch: pa.RecordBatch) -> dict[str, Any]:
-    """The columns as `default_collate` makes them of rows: tensors of numbers, lists of texts."""
+def batches_of(rows: pa.RecordBatch, size: int) -> list[dict[str, Any]]:
+    """Batches of `size` rows, the last one maybe smaller, each a dictionary of columns as `default_collate` makes them
+    of rows: tensors of numbers, lists of texts."""
+    return [_columns(rows.slice(start, size)) for start in range(0, rows.num_rows, size)]
+
+
+def _columns(batch: pa.RecordBatch) -> dict[str, Any]:
     columns = zip(batch.schema.names, batch.columns, strict=True)
     return {name: default_collate(column.to_pylist()) for name, column in columns}
 
 
-def _from_slot(key: str, slot: int, count: int) -> dict[str, Any]:
-    return _HERE[key].read(slot, count)
+def _from_slot(size: int, key: str, slot: int, count: int) -> list[dict[str, Any]]:
+    slots = _HERE[key]
+    batches = batches_of(slots.read(slot, count), size)
+    slots.free(slot)
+    return batches
 
 
-def _write(batch: pa.RecordBatch, sink: Any) -> None:
+def _from_pipe(size: int, stream: bytes) -> list[dict[str, Any]]:
+    return batches_of(_read(stream), size)
+
+
+def _write(rows: pa.RecordBatch, sink: Any) -> None:
     """The rows of a slice alone: a pickle would take all that it is cut from."""
-    with pa.ipc.new_stream(sink, batch.schema) as stream:
-        stream.write_batch(batch)
+    with pa.ipc.new_stream(sink, rows.schema) as stream:
+        stream.write_batch(rows)
 
 
-def _read(stream: Any) -> dict[str, Any]:
-    return columns_of(pa.ipc.open_stream(stream).read_next_batch())
+def _read(stream: Any) -> pa.RecordBatch:
+    return pa.ipc.open_stream(stream).read_next_batch()

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from hnm.batches import of_size
 from hnm.dataset.ahead import ahead
 from hnm.dataset.find import DatasetVersion
-from hnm.dataset.handing_over import Handed, Slots, columns_of
+from hnm.dataset.handing_over import SLOT_BYTES, Handed, Slots, batches_of
 from hnm.dataset.rows import FIRST_ROWS, Positions, Rows
 from hnm.dataset.shuffling import shuffled
 from hnm.errors import HnmError
@@ -22,8 +23,6 @@ WINDOW_BYTES = 128 * 2**20
 """What is mixed at once. Workers share it, so that more of them do not take more memory."""
 LEAST_BYTES = 32 * 2**20
 OBJECTS_AT_ONCE = 1_024
-BATCHES_AHEAD = 16
-"""Of each worker. torch's two are not enough for batches that are made in less than a millisecond."""
 
 
 class TorchDataset(IterableDataset[dict[str, Any]]):
@@ -31,8 +30,7 @@ class TorchDataset(IterableDataset[dict[str, Any]]):
 
     Rows come in the order of the ids; with `shuffle`, in a permutation of all rows that `seed`, the epoch (`set_epoch`)
     and the number of workers alone decide (`hnm.dataset.shuffling`): rows of about 128 MB in all are mixed at once,
-    divided by the number of workers down to 32 MB. The order over several workers is theirs in turn, `chunk_rows` at a
-    time at most, and the same every time for their number.
+    divided by the number of workers down to 32 MB. Workers take turns, some batches at a time.
 
     Memory: 8 bytes per row for all processes together, and two batches of about 64 MB in each; with `shuffle`, 24 bytes
     per row more in each, and two batches of what is mixed at once. Each worker opens the Lance table for itself, so
@@ -66,7 +64,7 @@ class TorchDataset(IterableDataset[dict[str, Any]]):
         a `collate_fn`, rows are made and handed to it.
         """
         if workers:
-            options = {"multiprocessing_context": "spawn", "prefetch_factor": BATCHES_AHEAD} | options
+            options = {"multiprocessing_context": "spawn"} | options
         if options.get("collate_fn") or batch_size is None:
             return DataLoader(self, batch_size=batch_size, num_workers=workers, **options)
         batches = TorchBatches(self, batch_size, workers, options.pop("drop_last", False))
@@ -162,9 +160,19 @@ class TorchBatches(IterableDataset[Any]):
 
     def __iter__(self) -> Iterator[dict[str, Any] | Handed]:
         worker = get_worker_info()
-        for batch in of_size(self.rows.record_batches(), self.size):
-            if batch.num_rows == self.size or not self.drop_last:
-                yield Handed(batch, self.slots, worker.id) if worker else columns_of(batch)
+        together = self.size * self._batches_together() if self.slots else self.size
+        for rows in of_size(self.rows.record_batches(), together):
+            whole = rows.slice(0, rows.num_rows - rows.num_rows % self.size) if self.drop_last else rows
+            if not whole.num_rows:
+                continue
+            if worker and self.slots:
+                yield Handed(whole, self.size, self.slots, worker.id)
+            else:
+                yield from batches_of(whole, self.size)
+
+    def _batches_together(self) -> int:
+        """How many are handed over at once: that takes longer than reading a small one."""
+        return max(1, SLOT_BYTES // (2 * self.size * self.rows.row_bytes))
 
 
 class BatchLoader(DataLoader[Any]):
@@ -174,16 +182,15 @@ class BatchLoader(DataLoader[Any]):
 
     def __iter__(self) -> Any:
         """Each set of workers has slots of its own: two iterations may go on at the same time."""
-        mean_bytes = self.dataset.size * self.dataset.rows.row_bytes
-        room = (self.num_workers, (self.prefetch_factor or 2) + 1, 2 * mean_bytes)
-        self.dataset.slots = slots = Slots(self.multiprocessing_context, *room)
+        ahead_of_reading = self.prefetch_factor or 2
+        self.dataset.slots = slots = Slots(self.multiprocessing_context, self.num_workers, ahead_of_reading + 1)
         try:
             iterator = super().__iter__()
         finally:
             self.dataset.slots = None  # they are for workers that are started, and for nobody else
         if not hasattr(iterator, "slots"):  # workers that stay alive keep those that they were started with
             iterator.slots = slots  # type: ignore[attr-defined] # so that they live as long as their workers
-        return iterator
+        return chain.from_iterable(iterator)
 
 
 def _as_it_is(batch: dict[str, Any]) -> dict[str, Any]:
