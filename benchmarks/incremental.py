@@ -1,10 +1,13 @@
 """What a few more documents cost, against building everything before training from nothing; prints JSON.
 
-    python benchmarks/incremental.py COLLECTION [--share 0.01] [--keep FOLDER]
+    python benchmarks/incremental.py COLLECTION [--share 0.01] [--size mini|base|large] [--keep FOLDER]
 
 COLLECTION is a BEIR folder. A share of its documents is held back at first, then added. `ratio` is the time of the
 second run over that of the first, stage by stage as well. `rows_changed` says how much of the tables themselves differs
 then: rows that are other rows have to be written by any method. `--keep` leaves the project in FOLDER.
+
+`--size`: MiniLM (`mini`, the project's own), or in its place an encoder of the size of BERT-base or BERT-large, as most
+encoders are that people use. It has random weights, for here only the time counts that it takes.
 """
 
 import argparse
@@ -36,6 +39,33 @@ def lines(path: Path) -> list[str]:
         with gzip.open(packed, "rt", encoding="utf-8") as stream:
             return stream.readlines()
     return path.read_text(encoding="utf-8").splitlines(keepends=True)
+
+
+SIZES: dict[str, dict[str, Any]] = {
+    "base": {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3_072},
+    "large": {"hidden_size": 1_024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4_096},
+}
+
+
+def with_encoder(root: Path, size: str) -> None:
+    """Put an encoder of this size in the place of MiniLM, with its tokenizer."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+    from transformers import AutoTokenizer, BertConfig, BertModel
+
+    from hnm.models.resolve import resolve
+
+    tokenizer = AutoTokenizer.from_pretrained(str(resolve("all-MiniLM-L6-v2", root).path))
+    with tempfile.TemporaryDirectory() as parts:
+        BertModel(BertConfig(vocab_size=len(tokenizer), **SIZES[size])).save_pretrained(parts)
+        tokenizer.save_pretrained(parts)
+        transformer = Transformer(parts, max_seq_length=512)
+        pooling = Pooling(SIZES[size]["hidden_size"])
+        SentenceTransformer(modules=[transformer, pooling]).save(str(root / "models" / size))
+    pipeline = root / "pipelines/embeddings.yml"
+    text = pipeline.read_text(encoding="utf-8")
+    assert text.count("model: all-MiniLM-L6-v2") == 1
+    pipeline.write_text(text.replace("model: all-MiniLM-L6-v2", f"model: models/{size}"), encoding="utf-8")
 
 
 def held_back(collection: Path, folder: Path, share: float) -> list[str]:
@@ -73,6 +103,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("collection", type=Path)
     parser.add_argument("--share", type=float, default=0.01)
+    parser.add_argument("--size", choices=("mini", *SIZES), default="mini")
     parser.add_argument("--keep", type=Path)
     options = parser.parse_args()
     with nullcontext(options.keep) if options.keep else tempfile.TemporaryDirectory() as temporary:
@@ -81,6 +112,8 @@ def main() -> None:
         folder, root = where / "collection", where / "project"
         documents = held_back(options.collection, folder, options.share)
         init_project(root, parse_source(f"beir:{folder}", None))
+        if options.size != "mini":
+            with_encoder(root, options.size)
         first, by_stage = built(Project.load(root))
         before = digests(Project.load(root))
         (folder / "corpus.jsonl").write_text("".join(documents), encoding="utf-8")
@@ -88,6 +121,7 @@ def main() -> None:
         after = digests(Project.load(root))
     told: dict[str, Any] = {
         "documents": len(documents),
+        "encoder": options.size,
         "added": sum(number % round(1 / options.share) == 0 for number in range(len(documents))),
         "full_seconds": round(first, 1),
         "incremental_seconds": round(second, 1),
