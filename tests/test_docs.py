@@ -9,6 +9,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, get_args
 
 import duckdb
@@ -22,13 +23,16 @@ from tiny_project import TinyProject
 
 from hnm.api import Project
 from hnm.cli.app import app
+from hnm.context import Context
 from hnm.dataset.record import SCHEMA as RECORDS
 from hnm.errors import Location
+from hnm.inputs import Inputs
 from hnm.project import config, experiment_config
 from hnm.project.manifest import SqlText
 from hnm.project.templating import SHIPPED_MACROS, Rendering, Templates
 from hnm.project.transforms import builtin_names, find_transform
 from hnm.readers._tables import CORPUS, JUDGMENTS, QUERIES
+from hnm.transforms.materialize_triplets import MaterializeTripletsParams, materialize_triplets
 from hnm.warehouse.state import SCHEMA
 
 
@@ -305,8 +309,16 @@ def by_hand(project: Project) -> set[str]:
     return {name for name, node in nodes.items() if node.kind != "source" and not made.intersection(node.config.tags)}
 
 
+def no_triplets(connection: duckdb.DuckDBPyConnection) -> pa.Table:
+    tables = {name: connection.table(name).to_arrow_table() for name in ("negatives", "positives", "texts")}
+    with TemporaryDirectory() as folder:
+        context = Context("triplets", ROOT, Path(folder))
+        batches = materialize_triplets(Inputs.of(**tables), MaterializeTripletsParams(), context)
+        return pa.Table.from_batches(list(batches))
+
+
 def stage_columns(project: Project) -> dict[str, list[str]]:
-    """The columns of every SQL stage and of what it reads, from empty tables."""
+    """The columns of every SQL stage, of what it reads, and of triplets, from empty tables."""
     from hnm.retrieval.candidates import SCHEMA as CANDIDATES
     from hnm.transforms.mine_sentence_transformers import _schema as mined
     from hnm.transforms.simulate_clicks import _schema as impressions
@@ -335,6 +347,9 @@ def stage_columns(project: Project) -> dict[str, list[str]]:
         node, origin = project.manifest.nodes[name], name.partition("__")[0]
         if isinstance(node.work, SqlText):
             rows = f"({node.work.compiled})"
+        elif origin == "triplets":
+            connection.register("given rows", no_triplets(connection))
+            rows = '"given rows"'
         elif origin in given or origin.startswith(("candidates_", "reranked_", "away_reranked_")):
             lists = CANDIDATES.empty_table() if origin.startswith("candidates_") else reranked
             connection.register("given rows", given.get(origin, lists))

@@ -6,7 +6,7 @@ import sys
 import threading
 from types import FrameType
 
-INTERRUPTED = "interrupted: what was published stays; `hnm run` goes on from there"
+INTERRUPTED = "interrupted: what was published stays; the same command does the rest"
 PATIENCE_SECONDS = 1.0
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from hnm.batches import slices
 from hnm.errors import WarehouseError
 from hnm.warehouse.lance_table import rebuild_hint
 
@@ -51,14 +52,7 @@ class Rows:
 
     def slices(self, widths: NDArray[Any]) -> Iterator[slice]:
         """Consecutive slices of things that have so many rows each: as many as may be read at once, at least one."""
-        ends = np.cumsum(widths)
-        start = 0
-        while start < len(ends):
-            before = ends[start - 1] if start else 0
-            at_once = min(self._at_once.values(), default=self.first_rows)
-            stop = max(start + 1, int(np.searchsorted(ends, before + at_once, side="right")))
-            yield slice(start, stop)
-            start = stop
+        return slices(widths, lambda: min(self._at_once.values(), default=self.first_rows))
 
     def take(self, positions: Positions, columns: Sequence[str]) -> pa.RecordBatch:
         """The rows at `positions`, in that order; a position may come twice."""

@@ -34,6 +34,10 @@ from hnm.warehouse.warehouse import qualified
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
+
+BATCH_BYTES = 32 * 2**20
+LEAST_ROWS, MOST_ROWS = 2_048, 65_536
 
 
 def publish(job: Job, checked: Checked, invocation_id: str, record: StageRecord, memory: PeakMemory) -> Materialization:
@@ -114,8 +118,7 @@ def _place_files(job: Job, checked: Checked) -> tuple[str | None, int | None]:
             return str(path.relative_to(job.warehouse.folder)), before.lance_version
         path.parent.mkdir(parents=True, exist_ok=True)
         with scratch(job.aside, job.settings) as connection:
-            rows = connection.sql(f"select * from {job.table}").to_arrow_reader(65_536)
-            version = lance_table.write_version(path, rows)
+            version = lance_table.write_version(path, _stream(connection, job.table))
         return str(path.relative_to(job.warehouse.folder)), version
     if job.node.materialized == "model":
         folder = job.warehouse.folder / "models" / job.node.name / checked.data_version[:16]
@@ -126,6 +129,13 @@ def _place_files(job: Job, checked: Checked) -> tuple[str | None, int | None]:
             job.context.model_folder.rename(folder)
         return str(folder.relative_to(job.warehouse.folder)), None
     return None, None
+
+
+def _stream(connection: "duckdb.DuckDBPyConnection", table: str) -> "pa.RecordBatchReader":
+    """All rows in batches of about `BATCH_BYTES`, as wide as the first rows are: DuckDB makes whole batches."""
+    first = connection.sql(f"select * from {table} limit {LEAST_ROWS}").to_arrow_table()
+    rows = BATCH_BYTES * max(first.num_rows, 1) // max(first.nbytes, 1)
+    return connection.sql(f"select * from {table}").to_arrow_reader(min(max(rows, LEAST_ROWS), MOST_ROWS))
 
 
 def _same_content(job: Job, checked: Checked) -> DatasetVersion | None:

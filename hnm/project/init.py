@@ -85,7 +85,7 @@ def scaffold() -> Path:
 def init_project(folder: Path, source: SourceSpec, name: str | None = None) -> Path:
     """Write a project into `folder`, which must not hold one. Returns its project.yml.
 
-    Raises ProjectError when the folder is taken or the name is no name.
+    Raises ProjectError when the folder is taken or cannot be made, or the name is no name.
     """
     name = name or re.sub(r"\W+", "_", folder.resolve().name).strip("_") or "project"
     if not re.match(NAME, name):
@@ -101,7 +101,11 @@ def init_project(folder: Path, source: SourceSpec, name: str | None = None) -> P
     sources = _sources(source, clicks or None)
     judged = source.kind != "files" or source.path is None or _table_file(source.path, "judgments") is not None
     example = scaffold()
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        what = f"{folder} cannot be made"
+        raise ProjectError(what, where=Location(folder), why=error.strerror, hint="name a folder elsewhere") from None
     for part in ("pipelines", "sql"):
         shutil.copytree(example / part, folder / part)
     if sources is not None:

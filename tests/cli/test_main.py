@@ -54,7 +54,7 @@ main()
 def test_ctrl_c_while_the_command_line_is_imported_ends_in_one_line(module: str) -> None:
     code = INTERRUPTED.format(module=module)
     done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=False)
-    words = "interrupted: what was published stays; `hnm run` goes on from there"
+    words = "interrupted: what was published stays; the same command does the rest"
     assert (done.returncode, done.stdout, done.stderr) == (1, "", f"\n{words}\n")
 
 

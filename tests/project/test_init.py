@@ -139,6 +139,13 @@ def test_sources_that_cannot_be(tmp_path, source, kind, words):
     assert not (tmp_path / "mine").exists()
 
 
+def test_a_folder_that_the_system_refuses(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ProjectError, match="cannot be made") as refused:
+        init_project(tmp_path / "file" / "project", parse_source(None, None))
+    assert refused.value.why == "Not a directory"
+
+
 def test_a_file_where_the_folder_should_be(tmp_path):
     (tmp_path / "mine").write_text("")
     with pytest.raises(ProjectError, match="is a file"):

@@ -2,11 +2,16 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
+from hnm.context import Context
+from hnm.inputs import Inputs
 from hnm.project.templating import Rendering, Templates
+from hnm.transforms.materialize_triplets import MaterializeTripletsParams, materialize_triplets
 
 SQL = Path(__file__).parents[2] / "sql"
 
@@ -92,8 +97,20 @@ class Stages:
 
     def build(self, name: str, **variables: Any) -> list[Row]:
         """Build a stage as a table of its name; its rows, sorted."""
-        self.connection.execute(f"create or replace table {name} as {self.render(name, **variables)}")
+        if name == "triplets":
+            made = self._triplets()  # noqa: F841 # DuckDB finds it by its name
+            self.connection.execute("create or replace table triplets as from made")
+        else:
+            self.connection.execute(f"create or replace table {name} as {self.render(name, **variables)}")
         return self.rows(f"select * from {name} order by all")
+
+    def _triplets(self) -> pa.Table:
+        """The one stage in between that is a transform."""
+        tables = {name: self.connection.table(name).to_arrow_table() for name in ("negatives", "positives", "texts")}
+        with TemporaryDirectory() as folder:
+            context = Context("triplets", Path(folder), Path(folder))
+            batches = materialize_triplets(Inputs.of(**tables), MaterializeTripletsParams(), context)
+            return pa.Table.from_batches(list(batches))
 
     def rows(self, sql: str) -> list[Row]:
         rows: list[Row] = self.connection.sql(sql).to_arrow_table().to_pylist()
