@@ -10,6 +10,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+SCANNED = {"batch_size_bytes": 16 * 2**20, "batch_readahead": 2, "io_buffer_size": 128 * 2**20}
+"""How a table is scanned by whoever does not say otherwise, as DuckDB. By itself Lance reads sixteen batches of 8,192
+rows ahead, however wide they are, and holds up to 2 GB of what it has read and not decoded."""
+
+
 def write_version(path: Path, rows: "pa.RecordBatchReader") -> int:
     """Write all rows as a new version of the dataset at `path` (made when absent) and return the version's number."""
     import lance
@@ -26,7 +31,7 @@ def open_version(path: Path, version: int, name: str | None = None) -> Any:
     import lance
 
     try:
-        return lance.dataset(str(path), version=version)
+        return lance.dataset(str(path), version=version, default_scan_options=SCANNED)
     except (ValueError, OSError, FileNotFoundError) as error:
         raise WarehouseError(
             f"the Lance table {path.name} has no readable version {version}",
