@@ -3,7 +3,7 @@
     python benchmarks/memory.py [--limit-mb 400] [--times 10]
 
 Documents are made up: 5,000 characters each, as many as it takes. The stages are those of the default pipeline from the
-source to the ensemble's candidates and from negatives to triplets, of which there are as many as make `--times` the
+source to the ensemble's candidates, and triplets, of which there are as many as make `--times` the
 limit too; with WordLlama alone, for the point is memory and not time. `peak_mb` is the process's resident set while the
 stage ran, libraries included (torch alone takes 400 MB); `again_mb` the same in a second run, to which a hundredth of
 the documents was added.
@@ -42,30 +42,26 @@ stages:
     inputs: {vectors: ref(ensemble)}
     params: {retriever: ensemble, top_k: 100}
     unique_key: [query_id, doc_id]
-  - {name: positives, unique_key: [query_id, doc_id]}
-  - {name: negatives, unique_key: [query_id, positive_id, doc_id, strategy]}
+  - {name: triplet_ids, unique_key: [query_id, positive_id, negative_id]}
   - name: triplets
     transform: materialize_triplets
-    inputs: {negatives: ref(negatives), positives: ref(positives), texts: ref(texts)}
+    inputs: {rows: ref(triplet_ids), texts: ref(texts)}
     materialized: lance
-    unique_key: [query_id, positive_id, negative_id, strategy]
+    unique_key: [query_id, positive_id, negative_id]
     incremental:
       key: query_id
       inputs:
-        negatives: query_id
-        positives: query_id
-        texts: {sql: select query_id from negatives join changed on id in (doc_id, positive_id)}
+        rows: query_id
+        texts: {sql: "select query_id from rows join changed on id in (positive_id, negative_id)"}
 """
 SQL = {
     "corpus": "select doc_id, text from {{ source('collection', 'corpus') }}",
     "texts": """select 'document' as kind, doc_id as id, text, md5(text) as text_hash from {{ ref('corpus') }}
         union all select 'query', query_id, text, md5(text) from {{ source('collection', 'queries') }}""",
-    "positives": "select query_id, doc_id, 1.0::double as weight from {{ ref('candidates') }} where rank <= 2",
-    "negatives": """select query_id, positive_id, doc_id, 'top' as strategy, 'train' as split,
-            score as fused_score, 0::float as d_query_doc, 0::float as d_query_positive, 0::float as d_positive_doc,
-            rank as selected_rank, null::varchar as exclusion_reason
-        from {{ ref('candidates') }} as candidates
-        join (select query_id, doc_id as positive_id from {{ ref('positives') }}) as positives using (query_id)""",
+    "triplet_ids": """select query_id, positive_id, doc_id as negative_id, 'top' as strategy, 'train' as split, rank
+        from {{ ref('candidates') }}
+        join (select query_id, doc_id as positive_id from {{ ref('candidates') }} where rank <= 2) using (query_id)
+        where doc_id <> positive_id""",
 }
 HELD_BACK = 100
 """Every so many documents, one comes later."""

@@ -310,10 +310,10 @@ def by_hand(project: Project) -> set[str]:
 
 
 def no_triplets(connection: duckdb.DuckDBPyConnection) -> pa.Table:
-    tables = {name: connection.table(name).to_arrow_table() for name in ("negatives", "positives", "texts")}
+    rows, texts = (connection.table(name).to_arrow_table() for name in ("triplet_ids", "texts"))
     with TemporaryDirectory() as folder:
         context = Context("triplets", ROOT, Path(folder))
-        batches = materialize_triplets(Inputs.of(**tables), MaterializeTripletsParams(), context)
+        batches = materialize_triplets(Inputs.of(rows=rows, texts=texts), MaterializeTripletsParams(), context)
         return pa.Table.from_batches(list(batches))
 
 

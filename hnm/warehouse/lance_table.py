@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-SCANNED = {"batch_size_bytes": 16 * 2**20, "batch_readahead": 2, "io_buffer_size": 128 * 2**20}
+SCANNED: Any = {"batch_size_bytes": 16 * 2**20, "batch_readahead": 2, "io_buffer_size": 128 * 2**20}
 """How a table is scanned by whoever does not say otherwise, as DuckDB. By itself Lance reads sixteen batches of 8,192
 rows ahead, however wide they are, and holds up to 2 GB of what it has read and not decoded."""
 

@@ -106,10 +106,11 @@ class Stages:
 
     def _triplets(self) -> pa.Table:
         """The one stage in between that is a transform."""
-        tables = {name: self.connection.table(name).to_arrow_table() for name in ("negatives", "positives", "texts")}
+        self.connection.execute(f"create or replace table triplet_ids as {self.render('triplet_ids')}")
+        rows, texts = (self.connection.table(name).to_arrow_table() for name in ("triplet_ids", "texts"))
         with TemporaryDirectory() as folder:
             context = Context("triplets", Path(folder), Path(folder))
-            batches = materialize_triplets(Inputs.of(**tables), MaterializeTripletsParams(), context)
+            batches = materialize_triplets(Inputs.of(rows=rows, texts=texts), MaterializeTripletsParams(), context)
             return pa.Table.from_batches(list(batches))
 
     def rows(self, sql: str) -> list[Row]:

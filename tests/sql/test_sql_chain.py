@@ -32,6 +32,7 @@ KEYS = {
     "candidates": ("query_id", "doc_id", "retriever"),
     "scored_candidates": ("query_id", "positive_id", "doc_id"),
     "negatives": ("query_id", "positive_id", "doc_id", "strategy"),
+    "triplet_ids": ("query_id", "positive_id", "negative_id", "strategy"),
     "triplets": ("query_id", "positive_id", "negative_id", "strategy"),
     "negative_measures": ("query_id", "positive_id", "doc_id", "strategy"),
     "negative_quality_by_query": ("query_id", "strategy"),

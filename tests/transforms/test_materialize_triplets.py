@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hnm.context import Context
+from hnm.errors import StageError
 from hnm.inputs import Inputs
 from hnm.transforms import materialize_triplets as module
 from hnm.transforms._text_file import text_file
@@ -18,57 +19,37 @@ from hnm.transforms.materialize_triplets import MaterializeTripletsParams, mater
 
 BY_A_JOIN = """
     select
-        query_id, positive_id, doc_id as negative_id, queries.text as query, positive_texts.text as positive,
-        documents.text as negative, d_query_doc, d_query_positive, d_positive_doc, fused_score, strategy, selected_rank,
-        weight, negatives.split
-    from negatives
-    join (select query_id, doc_id as positive_id, weight from positives) using (query_id, positive_id)
+        query_id, positive_id, negative_id, queries.text as query, positives.text as positive,
+        negatives.text as negative, rows.* exclude (query_id, positive_id, negative_id)
+    from rows
     join texts as queries on queries.kind = 'query' and queries.id = query_id
-    join texts as positive_texts on positive_texts.kind = 'document' and positive_texts.id = positive_id
-    join texts as documents on documents.kind = 'document' and documents.id = doc_id
-    where exclusion_reason is null
-    order by query_id, positive_id, strategy, selected_rank
+    join texts as positives on positives.kind = 'document' and positives.id = positive_id
+    join texts as negatives on negatives.kind = 'document' and negatives.id = negative_id
+    order by query_id, positive_id, strategy, selected_rank, negative_id
 """
 
 
-DISTANCES = ("d_query_doc", "d_query_positive", "d_positive_doc", "fused_score")
-
-
 def tables(seed: int, queries: int, documents: int) -> dict[str, pa.Table]:
-    """Some negatives have a document without text, and some a pair that is no positive any more."""
+    """Some rows have a document without text."""
     some = random.Random(seed)
-    names = ("query_id", "positive_id", "doc_id", "strategy", "split", "exclusion_reason")
-    types = [(name, pa.string()) for name in names] + [(name, pa.float64()) for name in DISTANCES]
-    negatives = [
+    rows = [
         {
             "query_id": f"q{query}",
             "positive_id": f"d{query % documents}",
-            "doc_id": f"d{some.randrange(documents + 1)}",
+            "negative_id": f"d{some.randrange(documents + 1)}",
+            "the user's": some.random(),
             "strategy": strategy,
-            "split": "train",
-            "exclusion_reason": some.choice([None, None, "beyond_per_positive"]),
             "selected_rank": rank,
         }
-        | {name: some.random() for name in DISTANCES}
         for query in range(queries)
         for strategy in ("paper", "random")
         for rank in (1, 2, 3)
     ]
-    positives = [
-        {"query_id": f"q{query}", "doc_id": f"d{query % documents}", "weight": some.random()}
-        for query in range(queries)
-        if query % 5
-    ]
     texts = [{"kind": "query", "id": f"q{i}", "text": f"what is ü {i}?" * some.randrange(3)} for i in range(queries)]
     texts += [{"kind": "document", "id": f"d{i}", "text": f"of {i}\n" * some.randrange(9)} for i in range(documents)]
-    some.shuffle(negatives)
+    some.shuffle(rows)
     some.shuffle(texts)
-    pair = [("query_id", pa.string()), ("doc_id", pa.string()), ("weight", pa.float64())]
-    return {
-        "negatives": pa.Table.from_pylist(negatives, pa.schema([*types, ("selected_rank", pa.int32())])),
-        "positives": pa.Table.from_pylist(positives, pa.schema(pair)),
-        "texts": pa.Table.from_pylist(texts),
-    }
+    return {"rows": pa.Table.from_pylist(rows), "texts": pa.Table.from_pylist(texts)}
 
 
 def made(folder: Path, given: dict[str, Any]) -> pa.Table:
@@ -102,12 +83,20 @@ def test_batches_are_bounded_and_nothing_stays_behind(tmp_path, monkeypatch):
     assert not list(tmp_path.rglob("*text*"))
 
 
-def test_without_negatives_there_are_columns_and_no_rows(tmp_path):
+def test_without_rows_there_are_columns(tmp_path):
     given = tables(0, 5, 5)
-    given["negatives"] = given["negatives"].slice(0, 0)
+    given["rows"] = given["rows"].slice(0, 0)
     table = made(tmp_path, given)
     assert table.num_rows == 0
     assert table.schema.equals(joined(given).schema)
+
+
+def test_rows_without_an_id_or_with_a_text_are_refused(tmp_path):
+    given = tables(0, 5, 5)
+    with pytest.raises(StageError, match="no column 'negative_id'"):
+        made(tmp_path, given | {"rows": given["rows"].drop_columns("negative_id")})
+    with pytest.raises(StageError, match="a column 'query'"):
+        made(tmp_path, given | {"rows": given["rows"].append_column("query", given["rows"]["query_id"])})
 
 
 @pytest.mark.parametrize("places", [[], [0], [2, 0, 2, 1], [3, 3]])
