@@ -9,7 +9,6 @@ import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, get_args
 
 import duckdb
@@ -20,19 +19,17 @@ import yaml
 from doc_pages import CODE, EVERY_PAGE, PAGES, ROOT, anchors, blocks, links, missing, page, prose, sections, table_rows
 from pydantic import BaseModel
 from tiny_project import TinyProject
+from triplets_in_memory import triplets_of
 
 from hnm.api import Project
 from hnm.cli.app import app
-from hnm.context import Context
 from hnm.dataset.record import SCHEMA as RECORDS
 from hnm.errors import Location
-from hnm.inputs import Inputs
 from hnm.project import config, experiment_config
 from hnm.project.manifest import SqlText
 from hnm.project.templating import SHIPPED_MACROS, Rendering, Templates
 from hnm.project.transforms import builtin_names, find_transform
 from hnm.readers._tables import CORPUS, JUDGMENTS, QUERIES
-from hnm.transforms.materialize_triplets import MaterializeTripletsParams, materialize_triplets
 from hnm.warehouse.state import SCHEMA
 
 
@@ -311,10 +308,7 @@ def by_hand(project: Project) -> set[str]:
 
 def no_triplets(connection: duckdb.DuckDBPyConnection) -> pa.Table:
     rows, texts = (connection.table(name).to_arrow_table() for name in ("triplet_ids", "texts"))
-    with TemporaryDirectory() as folder:
-        context = Context("triplets", ROOT, Path(folder))
-        batches = materialize_triplets(Inputs.of(rows=rows, texts=texts), MaterializeTripletsParams(), context)
-        return pa.Table.from_batches(list(batches))
+    return triplets_of(rows, texts)
 
 
 def stage_columns(project: Project) -> dict[str, list[str]]:

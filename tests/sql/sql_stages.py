@@ -2,16 +2,12 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
-import pyarrow as pa
+from triplets_in_memory import triplets_of
 
-from hnm.context import Context
-from hnm.inputs import Inputs
 from hnm.project.templating import Rendering, Templates
-from hnm.transforms.materialize_triplets import MaterializeTripletsParams, materialize_triplets
 
 SQL = Path(__file__).parents[2] / "sql"
 
@@ -98,20 +94,17 @@ class Stages:
     def build(self, name: str, **variables: Any) -> list[Row]:
         """Build a stage as a table of its name; its rows, sorted."""
         if name == "triplets":
-            made = self._triplets()  # noqa: F841 # DuckDB finds it by its name
-            self.connection.execute("create or replace table triplets as from made")
+            self._build_triplets()
         else:
             self.connection.execute(f"create or replace table {name} as {self.render(name, **variables)}")
         return self.rows(f"select * from {name} order by all")
 
-    def _triplets(self) -> pa.Table:
+    def _build_triplets(self) -> None:
         """The one stage in between that is a transform."""
         self.connection.execute(f"create or replace table triplet_ids as {self.render('triplet_ids')}")
         rows, texts = (self.connection.table(name).to_arrow_table() for name in ("triplet_ids", "texts"))
-        with TemporaryDirectory() as folder:
-            context = Context("triplets", Path(folder), Path(folder))
-            batches = materialize_triplets(Inputs.of(rows=rows, texts=texts), MaterializeTripletsParams(), context)
-            return pa.Table.from_batches(list(batches))
+        self.connection.register("made", triplets_of(rows, texts))
+        self.connection.execute("create or replace table triplets as from made")
 
     def rows(self, sql: str) -> list[Row]:
         rows: list[Row] = self.connection.sql(sql).to_arrow_table().to_pylist()

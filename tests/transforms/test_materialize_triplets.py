@@ -1,7 +1,6 @@
 """Training examples with their texts: what a join of all tables gives, in less memory."""
 
 import random
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -9,13 +8,11 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from triplets_in_memory import triplet_batches, triplets_of
 
-from hnm.context import Context
 from hnm.errors import StageError
-from hnm.inputs import Inputs
 from hnm.transforms import materialize_triplets as module
 from hnm.transforms._text_file import text_file
-from hnm.transforms.materialize_triplets import MaterializeTripletsParams, materialize_triplets
 
 BY_A_JOIN = """
     select
@@ -52,12 +49,6 @@ def tables(seed: int, queries: int, documents: int) -> dict[str, pa.Table]:
     return {"rows": pa.Table.from_pylist(rows), "texts": pa.Table.from_pylist(texts)}
 
 
-def made(folder: Path, given: dict[str, Any]) -> pa.Table:
-    context = Context("triplets", folder, folder)
-    batches = materialize_triplets(Inputs.of(**given), MaterializeTripletsParams(), context)
-    return pa.Table.from_batches(list(batches))
-
-
 def joined(given: dict[str, Any]) -> pa.Table:
     with duckdb.connect() as connection:
         for name, table in given.items():
@@ -67,36 +58,35 @@ def joined(given: dict[str, Any]) -> pa.Table:
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 99), queries=st.integers(1, 40), documents=st.integers(1, 20))
-def test_it_is_the_join_of_all_tables(tmp_path_factory, seed, queries, documents):
+def test_it_is_the_join_of_all_tables(seed, queries, documents):
     given = tables(seed, queries, documents)
-    assert made(tmp_path_factory.mktemp("work"), given).equals(joined(given))
+    assert triplets_of(**given).equals(joined(given))
 
 
 def test_batches_are_bounded_and_nothing_stays_behind(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "BATCH_BYTES", 500)
     given = tables(0, 30, 10)
-    context = Context("triplets", tmp_path / "work", tmp_path)
-    batches = list(materialize_triplets(Inputs.of(**given), MaterializeTripletsParams(), context))
+    batches = triplet_batches(**given, folder=tmp_path / "work")
     assert pa.Table.from_batches(batches).equals(joined(given))
     assert max(sum(batch[side].nbytes for side in ("query", "positive", "negative")) for batch in batches) < 900
     assert len(batches) > 10
     assert not list(tmp_path.rglob("*text*"))
 
 
-def test_without_rows_there_are_columns(tmp_path):
+def test_without_rows_there_are_columns():
     given = tables(0, 5, 5)
     given["rows"] = given["rows"].slice(0, 0)
-    table = made(tmp_path, given)
+    table = triplets_of(**given)
     assert table.num_rows == 0
     assert table.schema.equals(joined(given).schema)
 
 
-def test_rows_without_an_id_or_with_a_text_are_refused(tmp_path):
+def test_rows_without_an_id_or_with_a_text_are_refused():
     given = tables(0, 5, 5)
     with pytest.raises(StageError, match="no column 'negative_id'"):
-        made(tmp_path, given | {"rows": given["rows"].drop_columns("negative_id")})
+        triplets_of(given["rows"].drop_columns("negative_id"), given["texts"])
     with pytest.raises(StageError, match="a column 'query'"):
-        made(tmp_path, given | {"rows": given["rows"].append_column("query", given["rows"]["query_id"])})
+        triplets_of(given["rows"].append_column("query", given["rows"]["query_id"]), given["texts"])
 
 
 @pytest.mark.parametrize("places", [[], [0], [2, 0, 2, 1], [3, 3]])
