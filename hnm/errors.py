@@ -3,10 +3,15 @@
 Exit codes are mapped in `hnm.cli.main` alone: 1 for an `HnmError`, 2 for wrong usage or the unhandled.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,9 @@ class StageError(HnmError):
 
 
 class DataTestError(StageError):
-    """A blocking data test found offending rows; nothing was published."""
+    """A blocking data test found offending rows; nothing was published. `rows`: the first of them, by test."""
+
+    rows: Mapping[str, "pa.Table"] = MappingProxyType({})
 
 
 class ModelError(HnmError):

@@ -12,11 +12,11 @@ from hnm.engine.delta import Delta
 from hnm.engine.failures import hint_for
 from hnm.engine.fingerprint import input_versions
 from hnm.engine.job import Job
-from hnm.engine.scratch import scratch, table_of, warehouse_attached
+from hnm.engine.scratch import table_of, warehouse_attached
 from hnm.errors import HnmError, Location, StageError
 from hnm.inputs import Inputs, Origin
 from hnm.project.manifest import Call
-from hnm.sqltext import quote
+from hnm.sqltext import literal, quote
 from hnm.transform import PREVIOUS
 from hnm.warehouse.database import is_interrupt
 
@@ -29,13 +29,13 @@ COMMITTED_BYTES = 64_000_000
 """So much of what a transform yields is held until it is committed."""
 
 
-def build_python(job: Job, call: Call, delta: Delta | None) -> None:
-    """Build the rows of the touched keys, or all rows when `delta` is None.
+def build_python(connection: "duckdb.DuckDBPyConnection", job: Job, call: Call, delta: Delta | None) -> None:
+    """Build the rows of the touched keys, or all rows when `delta` is None. The warehouse is attached for moments only.
 
     Raises StageError when the transform fails or yields what is no batch.
     """
-    with _inputs(job, call, delta) as inputs:
-        _store(job, output(job.node.name, call, inputs, job.context))
+    with _inputs(connection, job, call, delta) as inputs:
+        _store(connection, job, output(job.node.name, call, inputs, job.context))
 
 
 def output(stage: str, call: Call, inputs: Inputs, context: Context) -> Iterator["pa.Table"]:
@@ -64,7 +64,7 @@ def output(stage: str, call: Call, inputs: Inputs, context: Context) -> Iterator
 
 
 @contextmanager
-def _inputs(job: Job, call: Call, delta: Delta | None) -> Iterator[Inputs]:
+def _inputs(connection: "duckdb.DuckDBPyConnection", job: Job, call: Call, delta: Delta | None) -> Iterator[Inputs]:
     """The inputs of a transform under its own names.
 
     DuckDB tables are copied aside first, so that the warehouse is free while a long stage runs; Lance tables are read
@@ -74,28 +74,33 @@ def _inputs(job: Job, call: Call, delta: Delta | None) -> Iterator[Inputs]:
     if job.previous and PREVIOUS in call.transform.optional_inputs:
         names[PREVIOUS] = job.node.name
     copies = job.folder / "inputs.duckdb"
-    read = {"delta": delta.file} if delta else {}
-    read |= {"consumed": job.consumed} if job.consumed.exists() else {}
-    with scratch(copies, job.settings, read) as connection:
-        registered: dict[str, Any] = {}
-        models: dict[str, Path] = {}
-        tables: list[str] = []
-        with warehouse_attached(connection, job):
-            for name, source in names.items():
-                kept = delta.restriction(name) if delta else ""
-                if job.state[source].materialized == "lance" and not kept:
-                    registered[name] = job.warehouse.lance_dataset(job.state[source])
-                    continue
-                if job.state[source].materialized == "model":
-                    models[name] = job.warehouse.model(job.state[source])
-                connection.execute(f"create table build.{quote(name)} as select * from {table_of(job, source)}{kept}")
-                connection.execute(f"create view {quote(name)} as select * from build.{quote(name)}")
-                tables.append(name)
-            tables += _changes(connection, job, call) if PREVIOUS in names else []
-        facts = {name: job.state[source].facts for name, source in names.items()}
-        origins = {name: _origin(job, source) for name, source in names.items()}
-        yield Inputs(connection, tuple(tables), registered, models, facts, origins)
-    copies.unlink(missing_ok=True)
+    connection.execute(f"attach {literal(str(copies))} as inputs")
+    registered: dict[str, Any] = {}
+    models: dict[str, Path] = {}
+    tables: list[str] = []
+    with warehouse_attached(connection, job):
+        for name, source in names.items():
+            kept = delta.restriction(name) if delta else ""
+            if job.state[source].materialized == "lance" and not kept:
+                registered[name] = job.warehouse.lance_dataset(job.state[source])
+                continue
+            if job.state[source].materialized == "model":
+                models[name] = job.warehouse.model(job.state[source])
+            _copy(connection, name, f"select * from {table_of(job, source)}{kept}")
+            tables.append(name)
+        tables += _changes(connection, job, call) if PREVIOUS in names else []
+    facts = {name: job.state[source].facts for name, source in names.items()}
+    origins = {name: _origin(job, source) for name, source in names.items()}
+    yield Inputs(connection, tuple(tables), registered, models, facts, origins)
+    for name in tables:
+        connection.execute(f"drop view memory.main.{quote(name)}")
+    connection.execute("detach inputs")
+    copies.unlink()
+
+
+def _copy(connection: "duckdb.DuckDBPyConnection", name: str, rows: str) -> None:
+    connection.execute(f"create table inputs.main.{quote(name)} as {rows}")
+    connection.execute(f"create view memory.main.{quote(name)} as select * from inputs.main.{quote(name)}")
 
 
 def _origin(job: Job, source: str) -> Origin:
@@ -115,31 +120,28 @@ def _changes(connection: "duckdb.DuckDBPyConnection", job: Job, call: Call) -> l
     for entry in tracked:
         if entry.name in call.transform.changes and is_remembered(connection, job, entry):
             made.append(f"changed_{entry.name}")
-            table = quote(made[-1])
-            connection.execute(f"create table build.{table} as {changed_keys(job, entry)}")
-            connection.execute(f"create view {table} as select * from build.{table}")
+            _copy(connection, made[-1], changed_keys(job, entry))
     return made
 
 
-def _store(job: Job, tables: Iterator["pa.Table"]) -> None:
+def _store(connection: "duckdb.DuckDBPyConnection", job: Job, tables: Iterator["pa.Table"]) -> None:
     """Write the tables into the one aside.
 
     A transaction keeps what was registered in it, so it must not become long; nor must there be one for every batch.
     """
-    with scratch(job.aside, job.settings) as connection:
-        connection.begin()
-        made, waiting = False, 0
-        for table in tables:
-            connection.register("batch", table)
-            verb = f"insert into {job.table}" if made else f"create table {job.table} as"
-            connection.execute(f"{verb} select * from batch")
-            connection.unregister("batch")
-            made, waiting = True, waiting + table.nbytes
-            if waiting > COMMITTED_BYTES:
-                connection.commit()
-                connection.begin()
-                waiting = 0
-        connection.commit()
+    connection.begin()
+    made, waiting = False, 0
+    for table in tables:
+        connection.register("batch", table)
+        verb = f"insert into {job.table}" if made else f"create or replace table {job.table} as"
+        connection.execute(f"{verb} select * from batch")
+        connection.unregister("batch")
+        made, waiting = True, waiting + table.nbytes
+        if waiting > COMMITTED_BYTES:
+            connection.commit()
+            connection.begin()
+            waiting = 0
+    connection.commit()
 
 
 def _as_table(stage: str, batch: Any) -> "pa.Table":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from hnm.engine.fingerprint import changed_inputs
 from hnm.engine.job import Job
-from hnm.engine.scratch import scratch, table_of, warehouse_attached
+from hnm.engine.scratch import table_of
 from hnm.project.config import KeysBySql
 from hnm.project.manifest import Call, Node
 from hnm.project.references import stage_of
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import duckdb
 
 REMEMBERED = "_hnm_inputs"
+CONSUMED = "build.consumed"
 
 
 @dataclass(frozen=True)
@@ -78,21 +79,18 @@ def untracked_change(job: Job, tracked: tuple[Tracked, ...]) -> bool:
     return bool(set(changed_inputs(before, job.components)) - {job.node.reads[entry.node] for entry in tracked})
 
 
-def digest_inputs(job: Job) -> None:
-    """Write the digests of what will be consumed into a file, for finding changes now and for `publish` to keep.
+def digest_inputs(connection: "duckdb.DuckDBPyConnection", job: Job) -> None:
+    """Write the digests of what will be consumed aside, for finding changes now and for `publish` to keep.
 
-    Those of an input that is as it was at the last build are taken over.
+    Those of an input that is as it was at the last build are taken over. Attach the warehouse first.
     """
-    tracked = tracked_inputs(job)
-    if not tracked:
-        return
     before = job.previous.components if job.previous else {}
     changed = changed_inputs(before, job.components)
-    with scratch(job.consumed, job.settings) as connection, warehouse_attached(connection, job):
-        for entry in tracked:
-            known = job.node.reads[entry.node] not in changed and is_remembered(connection, job, entry)
-            digests = f"from {_remembered(job, entry)}" if known else _digests(connection, job, entry)
-            connection.execute(f"create table build.{snapshot(job, entry)} as {digests}")
+    connection.execute("create schema build.consumed")
+    for entry in tracked_inputs(job):
+        known = job.node.reads[entry.node] not in changed and is_remembered(connection, job, entry)
+        digests = f"from {_remembered(job, entry)}" if known else _digests(connection, job, entry)
+        connection.execute(f"create table {CONSUMED}.{snapshot(job, entry)} as {digests}")
 
 
 def snapshot(job: Job, entry: Tracked) -> str:
@@ -118,10 +116,10 @@ def is_remembered(connection: "duckdb.DuckDBPyConnection", job: Job, entry: Trac
 def changed_keys(job: Job, entry: Tracked) -> str:
     """SQL for the keys of a remembered input that differ from what was consumed, and how.
 
-    Its columns are the key's and `change`: 'inserted', 'changed' or 'deleted'. Attach the warehouse first, and what
-    `digest_inputs` wrote as `consumed`.
+    Its columns are the key's and `change`: 'inserted', 'changed' or 'deleted'. Attach the warehouse first, and call
+    `digest_inputs`.
     """
-    now, before = f"consumed.{snapshot(job, entry)}", _remembered(job, entry)
+    now, before = f"{CONSUMED}.{snapshot(job, entry)}", _remembered(job, entry)
     return (
         f"select {entry.listed}, case when before._digest is null then 'inserted' "
         "when now._digest is null then 'deleted' else 'changed' end as change "

@@ -1,18 +1,15 @@
 """Look at what stands aside before it is published: contract, data tests, data version."""
 
 from collections.abc import Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hnm.engine.build_sql import show
 from hnm.engine.contract import check_contract
 from hnm.engine.data_tests import Failure, run_tests
 from hnm.engine.job import Job
-from hnm.engine.scratch import scratch, table_of, warehouse_attached
+from hnm.engine.scratch import register_lance, show, table_of
 from hnm.errors import DataTestError, StageError
 from hnm.warehouse.digest import count_rows, data_version, table_columns
-from hnm.warehouse.failing_rows import keep_failing_rows
 from hnm.warehouse.model_folder import folder_version, model_files
 from hnm.warehouse.versions import RowChanges, count_changes
 
@@ -35,27 +32,32 @@ class Checked:
     changes: RowChanges | None
 
 
-def check(job: Job) -> Checked:
-    """Raises StageError for a broken contract and DataTestError when a blocking test finds rows, which are kept."""
-    node = job.node
-    with scratch(job.aside, job.settings) as connection:
-        columns = table_columns(connection, job.table)
-        check_contract(connection, node, columns)
-        failures = _run_tests(connection, job)
-        blocking = [failure for failure in failures if failure.blocks]
-        if not blocking:
-            rows = count_rows(connection, job.table)
-            version = _version(job, connection)
-            changes = _changes(connection, job, version, tuple(columns))
-            return Checked(rows, columns, version, failures, changes)
-    with job.warehouse.database.writing() as connection:
-        keep_failing_rows(connection, node.name, {failure.test.name: failure.rows for failure in failures})
-    raise DataTestError(
-        f"{node.name}: {len(blocking)} of {len(node.tests)} data tests failed, nothing was published",
+def check(connection: "duckdb.DuckDBPyConnection", job: Job) -> Checked:
+    """Attach the warehouse first.
+
+    Raises StageError for a broken contract and DataTestError, with the rows, when a blocking test finds some.
+    """
+    columns = table_columns(connection, job.table)
+    check_contract(connection, job.node, columns)
+    failures = _run_tests(connection, job)
+    if any(failure.blocks for failure in failures):
+        raise _refusal(job, failures)
+    rows = count_rows(connection, job.table)
+    version = _version(job, connection)
+    changes = _changes(connection, job, version, tuple(columns))
+    return Checked(rows, columns, version, failures, changes)
+
+
+def _refusal(job: Job, failures: tuple[Failure, ...]) -> DataTestError:
+    blocking = [failure for failure in failures if failure.blocks]
+    error = DataTestError(
+        f"{job.node.name}: {len(blocking)} of {len(job.node.tests)} data tests failed, nothing was published",
         where=blocking[0].test.where,
         why="\n       ".join(str(failure) for failure in blocking),
         hint="mend the data or the stage, or give the test `severity: warn` or a higher `error_if`",
     )
+    error.rows = {failure.test.name: failure.rows for failure in failures}
+    return error
 
 
 def _run_tests(connection: "duckdb.DuckDBPyConnection", job: Job) -> tuple[Failure, ...]:
@@ -66,10 +68,9 @@ def _run_tests(connection: "duckdb.DuckDBPyConnection", job: Job) -> tuple[Failu
         what = f"{job.node.name}: its data tests read {', '.join(sorted(missing))}, never built"
         raise StageError(what, where=job.node.where, hint=f"`hnm run --select +{job.node.name}`")
     show(connection, job.node.name, job.table)
-    with warehouse_attached(connection, job, others) if others else nullcontext():
-        for name in others:
-            show(connection, name, table_of(job, name))
-        return tuple(run_tests(connection, job.node.name, job.table, job.node.tests))
+    for name in others:
+        show(connection, name, table_of(job, name))
+    return tuple(run_tests(connection, job.node.name, job.table, job.node.tests))
 
 
 def _changes(
@@ -79,8 +80,8 @@ def _changes(
     old, key = job.state.get(job.node.name), job.node.config.key
     if old is None or old.data_version == version or not key or "model" in (old.materialized, job.node.materialized):
         return None
-    with warehouse_attached(connection, job, [job.node.name]):
-        return count_changes(connection, table_of(job, job.node.name), job.table, key, job.version_by or columns)
+    register_lance(connection, job, [job.node.name])
+    return count_changes(connection, table_of(job, job.node.name), job.table, key, job.version_by or columns)
 
 
 def _version(job: Job, connection: "duckdb.DuckDBPyConnection") -> str:

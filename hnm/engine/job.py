@@ -53,13 +53,12 @@ class Job:
 
     @property
     def aside(self) -> Path:
-        """The DuckDB file in which the node is built before it is published."""
-        return self.folder / "build.duckdb"
+        """The DuckDB file in which the node is built before it is published.
 
-    @property
-    def consumed(self) -> Path:
-        """The DuckDB file with digests of the tracked inputs; only where there are any."""
-        return self.folder / "consumed.duckdb"
+        Beside the table it holds what finding its changes needs: digests of the tracked inputs in the schema
+        `consumed`, and the touched keys in `delta`.
+        """
+        return self.folder / "build.duckdb"
 
     @property
     def table(self) -> str:

@@ -11,12 +11,8 @@ from typing import Literal, Protocol
 
 from hnm.context import Context, NamingReporter, Reporter, Settings
 from hnm.engine.budget import CoreBudget, share
-from hnm.engine.build_python import build_python
-from hnm.engine.build_sql import build_sql
-from hnm.engine.changes import digest_inputs
-from hnm.engine.check import check
+from hnm.engine.build import build
 from hnm.engine.data_tests import Failure
-from hnm.engine.delta import Delta, find_delta, fits, merge
 from hnm.engine.failures import log_failure, system_failures
 from hnm.engine.fingerprint import differences
 from hnm.engine.job import Job
@@ -31,6 +27,7 @@ from hnm.project.manifest import Call, Manifest, Node
 from hnm.warehouse.history import Run, write_run
 from hnm.warehouse.lock import run_lock
 from hnm.warehouse.state import Materialization, StageRecord, now
+from hnm.warehouse.versions import Versions
 from hnm.warehouse.warehouse import Warehouse
 
 Outcome = Literal["built", "fresh", "failed", "skipped", "blocked"]
@@ -97,11 +94,12 @@ def execute(
         return run
     began = time.monotonic()
     with run_lock(warehouse.folder, f"hnm {invocation.command}"):
-        state = warehouse.state() | {name: done for entry in plan.entries for name, done in entry.pinned.items()}
+        known, versions = warehouse.snapshot()
+        state = known | {name: done for entry in plan.entries for name, done in entry.pinned.items()}
         planned = {entry.node.name for entry in plan.entries} if invocation.unit_tests else set()
         tests = [test for test in manifest.unit_tests if test.stage in planned]
         refused = refused_stages(tests, manifest.root, settings, listener)
-        executor = _Executor(plan, manifest, warehouse, settings, listener, state, run, invocation, refused)
+        executor = _Executor(plan, manifest, warehouse, settings, listener, state, versions, run, invocation, refused)
         with _recorded(warehouse, run, invocation, manifest.target, plan, listener):
             for result in scheduled(plan, executor.start, executor.run, executor.threads):
                 executor.settle(result)
@@ -119,6 +117,7 @@ class _Executor:
     settings: Settings
     listener: Listener
     state: dict[str, Materialization]
+    versions: Versions
     run_result: RunResult
     invocation: Invocation
     refused: Mapping[str, HnmError]
@@ -179,7 +178,7 @@ class _Executor:
             known = self.state[name].components
             if known == components:
                 return StageResult(name, "fresh", "inputs unchanged", self.state[name].row_count)
-            reason = "; ".join(differences(known, components, self.warehouse.versions(), entry.node.reads))
+            reason = "; ".join(differences(known, components, self.versions, entry.node.reads))
         if entry.status == "fresh":
             return StageResult(name, "fresh", "unchanged", self.state[name].row_count)
         settings = self._settings(entry.node)
@@ -195,10 +194,10 @@ class _Executor:
         node, began = entry.node, time.monotonic()
         with system_failures(node.name), PeakMemory() as memory:
             job = self._job(entry, components, settings)
-            delta = _build_aside(job)
-            if delta:
-                reason = f"{reason} ({delta.count:,} keys)"
-            checked = check(job)
+            built = build(job)
+            checked = built.checked
+            if built.touched is not None:
+                reason = f"{reason} ({built.touched:,} keys)"
             seconds = time.monotonic() - began
             record = StageRecord(
                 node.name,
@@ -209,7 +208,9 @@ class _Executor:
                 fingerprint=job.fingerprint,
                 components=components,
             )
-            done = publish(job, checked, self.run_result.invocation_id, record, memory)
+            done = publish(job, checked, built.placed, self.run_result.invocation_id, record, memory)
+        old = self.state.get(node.name)
+        self.versions.add(done.data_version, done.row_count, old.data_version if old else None, checked.changes)
         self.state[node.name] = done
         bad = job.context.bad_row_count
         return StageResult(
@@ -236,27 +237,6 @@ class _Executor:
         )
         _prepare(job)
         return job
-
-
-def _build_aside(job: Job) -> Delta | None:
-    """Build the node aside, by the touched keys where it can be; the keys that were touched, or None for all."""
-    digest_inputs(job)
-    delta = find_delta(job)
-    _build_rows(job, delta)
-    if delta and not fits(job, delta):
-        job.aside.unlink()
-        delta = None
-        _build_rows(job, None)
-    if delta:
-        merge(job, delta)
-    return delta
-
-
-def _build_rows(job: Job, delta: Delta | None) -> None:
-    if isinstance(job.node.work, Call):
-        build_python(job, job.node.work, delta)
-    else:
-        build_sql(job, job.node.work, delta)
 
 
 def compiled_path(root: Path, name: str) -> Path:

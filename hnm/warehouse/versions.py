@@ -3,7 +3,6 @@
 Kept in `_hnm.versions`, so that a plan can say what changed in an input without looking at its rows.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -42,8 +41,14 @@ class RowChanges:
 class Versions:
     """`rows`: how many each data version had. `changes`: between a version and the one it replaced, where known."""
 
-    rows: Mapping[str, int] = field(default_factory=dict)
-    changes: Mapping[tuple[str, str], RowChanges] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)
+    changes: dict[tuple[str, str], RowChanges] = field(default_factory=dict)
+
+    def add(self, version: str, rows: int, replaced: str | None, changes: RowChanges | None) -> None:
+        """Take in a version that was published."""
+        self.rows[version] = rows
+        if replaced is not None and changes is not None:
+            self.changes[replaced, version] = changes
 
     def counts(self, old: str, new: str) -> str:
         """In words, how many rows two versions of one table have; empty when that is not known."""
@@ -57,14 +62,11 @@ def read_versions(connection: "duckdb.DuckDBPyConnection") -> Versions:
     """All that were ever published."""
     if not has_state(connection, "versions"):
         return Versions()
-    rows: dict[str, int] = {}
-    changes: dict[tuple[str, str], RowChanges] = {}
+    known = Versions()
     query = "select distinct data_version, row_count, replaced, inserted, changed, deleted from _hnm.versions"
     for version, count, replaced, inserted, changed, deleted in connection.execute(query).fetchall():
-        rows[version] = count
-        if replaced is not None:
-            changes[replaced, version] = RowChanges(inserted, changed, deleted)
-    return Versions(rows, changes)
+        known.add(version, count, replaced, None if replaced is None else RowChanges(inserted, changed, deleted))
+    return known
 
 
 def write_version(

@@ -1,0 +1,82 @@
+"""Put in place what a stage leaves as files: a Lance version or a model folder.
+
+That comes before the transaction that publishes it: what no row of `_hnm.materializations` names is garbage.
+"""
+
+import shutil
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from hnm.dataset.find import DatasetVersion, versions_of
+from hnm.dataset.statistics import Statistics, statistics
+from hnm.engine.check import Checked
+from hnm.engine.job import Job
+from hnm.warehouse import lance_table
+from hnm.warehouse.model_folder import folder_version
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+BATCH_BYTES = 32 * 2**20
+LEAST_ROWS, MOST_ROWS = 2_048, 65_536
+
+
+@dataclass(frozen=True)
+class Placed:
+    """`location`: folder of a Lance table or model in the warehouse. `statistics`: of a Lance version that is new."""
+
+    location: str | None = None
+    lance_version: int | None = None
+    statistics: Statistics = field(default_factory=dict)
+
+
+def place(connection: "duckdb.DuckDBPyConnection", job: Job, checked: Checked) -> Placed:
+    """Write the Lance version or move the model folder that stands aside; nothing for a DuckDB table."""
+    if job.node.materialized == "lance":
+        return _lance_version(connection, job, checked)
+    if job.node.materialized == "model":
+        return Placed(_model_folder(job, checked))
+    return Placed()
+
+
+def _lance_version(connection: "duckdb.DuckDBPyConnection", job: Job, checked: Checked) -> Placed:
+    path = job.warehouse.lance_path(job.node.name)
+    location = str(path.relative_to(job.warehouse.folder))
+    old = job.state.get(job.node.name)
+    same = old and old.data_version == checked.data_version and old.lance_version
+    if same and lance_table.is_readable(path, same, throughout=job.full_refresh):
+        return Placed(location, same)  # equal content is the same version, whose record is there
+    before = _same_content(job, checked)
+    if before and lance_table.is_readable(path, before.lance_version, throughout=True):
+        version = before.lance_version
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        version = lance_table.write_version(path, _stream(connection, job.table))
+    return Placed(location, version, statistics(connection, job.table))
+
+
+def _model_folder(job: Job, checked: Checked) -> str:
+    folder = job.warehouse.folder / "models" / job.node.name / checked.data_version[:16]
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if folder.exists() and folder_version(folder) != checked.data_version:
+        shutil.rmtree(folder)  # somebody changed or removed files of it
+    if not folder.exists():
+        job.context.model_folder.rename(folder)
+    return str(folder.relative_to(job.warehouse.folder))
+
+
+def _stream(connection: "duckdb.DuckDBPyConnection", table: str) -> "pa.RecordBatchReader":
+    """All rows in batches of about `BATCH_BYTES`, as wide as the first rows are: DuckDB makes whole batches."""
+    first = connection.sql(f"select * from {table} limit {LEAST_ROWS}").to_arrow_table()
+    rows = BATCH_BYTES * max(first.num_rows, 1) // max(first.nbytes, 1)
+    return connection.sql(f"select * from {table}").to_arrow_reader(min(max(rows, LEAST_ROWS), MOST_ROWS))
+
+
+def _same_content(job: Job, checked: Checked) -> DatasetVersion | None:
+    """An earlier version that is what was built now, as after a change that was taken back."""
+    old = job.state.get(job.node.name)
+    if old is None or old.materialized != "lance" or old.data_version == checked.data_version:
+        return None
+    versions = versions_of(job.warehouse, job.node.name)
+    return next((entry for entry in versions if entry.here and entry.data_version == checked.data_version), None)
