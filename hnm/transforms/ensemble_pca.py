@@ -62,14 +62,14 @@ def ensemble_pca(inputs: Inputs, params: EnsemblePcaParams, context: Context) ->
 
     fusion = open_fusion(inputs, [name for name in inputs.tables if name != PREVIOUS])
     scale = _scale(fusion, params.weights)
-    count, mean, moments = _moments(fusion, params, context)
     if PREVIOUS in inputs and params.max_drift > 0:
-        drift = _drift(inputs, fusion, scale, mean, moments)
+        drift = _drift(inputs, fusion, params, scale, context)
         if drift is not None and drift <= params.max_drift:
             context.note(f"the last fit is kept: it has drifted by {drift:+.4f}, and {params.max_drift} is allowed")
             context.record(drift=drift)
             yield from inputs.sql("select * from previous order by component")
             return
+    count, mean, moments = _moments(fusion, params, context)
     if not params.center:
         mean = np.zeros(fusion.width)
     covariance = (moments - np.outer(mean, mean)) * np.outer(scale, scale)
@@ -93,25 +93,30 @@ def _scale(fusion: Fusion, weights: dict[str, float]) -> "NDArray[np.float64]":
     return np.repeat(np.sqrt(by_model / by_model.sum()), fusion.widths)
 
 
-def _moments(
-    fusion: Fusion, params: EnsemblePcaParams, context: Context
-) -> tuple[int, "NDArray[np.float64]", "NDArray[np.float64]"]:
-    """Over the rows to fit on: how many, their mean, and the mean of their outer products; of wide rows, unscaled."""
-    import numpy as np
-
-    count, total, products = 0, np.zeros(fusion.width), np.zeros((fusion.width, fusion.width))
+def _rows(fusion: Fusion, params: EnsemblePcaParams, context: Context, doing: str) -> Iterator["NDArray[np.float64]"]:
+    """The wide rows to fit on, unscaled, in blocks; none of texts whose vectors are all zero."""
     condition = _FIT_ON[params.fit_on]
     if params.sample:
         by_hash = f"md5('{params.seed}:' || kind || ':' || id)"
         texts = f"select kind, id from {quote(fusion.names[0])} where {condition}"
         condition = f"(kind, id) in ({texts} order by {by_hash} limit {params.sample})"
-    with context.progress("fitting the ensemble", params.sample, "texts") as advance:
-        for batch, every in fusion.rows(condition):
-            wide = every[every.any(axis=1)]
-            count += len(wide)
-            total += wide.sum(axis=0)
-            products += wide.T @ wide
+    with context.progress(doing, params.sample, "texts") as advance:
+        for batch, wide in fusion.rows(condition):
+            yield wide[wide.any(axis=1)]
             advance(batch.num_rows)
+
+
+def _moments(
+    fusion: Fusion, params: EnsemblePcaParams, context: Context
+) -> tuple[int, "NDArray[np.float64]", "NDArray[np.float64]"]:
+    """Over the rows to fit on: how many, their mean, and the mean of their outer products."""
+    import numpy as np
+
+    count, total, products = 0, np.zeros(fusion.width), np.zeros((fusion.width, fusion.width))
+    for wide in _rows(fusion, params, context, "fitting the ensemble"):
+        count += len(wide)
+        total += wide.sum(axis=0)
+        products += wide.T @ wide
     if count == 0:
         raise StageError(
             "there is nothing to fit the ensemble on", why=f"no vector that is not zero among the {params.fit_on}"
@@ -120,15 +125,12 @@ def _moments(
 
 
 def _drift(
-    inputs: Inputs,
-    fusion: Fusion,
-    scale: "NDArray[np.float64]",
-    mean: "NDArray[np.float64]",
-    moments: "NDArray[np.float64]",
+    inputs: Inputs, fusion: Fusion, params: EnsemblePcaParams, scale: "NDArray[np.float64]", context: Context
 ) -> float | None:
     """By how much less of the variance the last components explain of the present texts than of those of their fit.
 
-    `mean` and `moments` are those of `_moments`. None when the last fit was over other tables or widths.
+    None when the last fit was over other tables or widths, and when there is no variance. To project all texts takes a
+    part of the time of fitting anew.
     """
     import numpy as np
 
@@ -140,11 +142,13 @@ def _drift(
         return None
     rows = to_matrix(last.column("vector").chunk(0), PREVIOUS).astype(np.float64)
     center, components = rows[0], rows[1:]
-    spread = moments - np.outer(mean, center) - np.outer(center, mean) + np.outer(center, center)
-    total = float(np.diag(spread) @ scale**2)
-    explained = float(np.einsum("ij,jk,ik->", components, spread, components, optimize=True))
+    total = explained = 0.0
+    for wide in _rows(fusion, params, context, "measuring the drift of the ensemble"):
+        away = wide - center
+        total += float(np.square(away * scale).sum())
+        explained += float(np.square(away @ components.T).sum())
     then = sum(ratio for ratio in last.column("explained_variance_ratio").to_pylist() if ratio is not None)
-    return float(then - explained / total) if total > 0 else None
+    return then - explained / total if total > 0 else None
 
 
 def _principal(covariance: "NDArray[np.float64]") -> tuple["NDArray[np.float64]", "NDArray[np.float64]"]:
