@@ -144,19 +144,19 @@ class _Executor:
         self.run_result.results.append(result)
         self.listener.finished(result, len(self.run_result.results), len(self.entries))
 
-    def run(self, name: str) -> StageResult:
-        """Decide, build and publish one entry; whatever happens is a result."""
+    def run(self, name: str, among: int) -> StageResult:
+        """Decide, build and publish one entry, one of so many that share the machine; whatever happens is a result."""
         entry = self.entries[name]
         began = time.monotonic()
         try:
-            return self._result(entry)
+            return self._result(entry, among)
         except HnmError as error:
             secrets = [value for node in self.manifest.nodes.values() for value in node.env_read.values()]
             mask_error(error, secrets)
             log_failure(self.manifest.root, self.run_result.invocation_id, error, secrets)
             return StageResult(name, "failed", error.what, seconds=time.monotonic() - began, error=error)
 
-    def _result(self, entry: Entry) -> StageResult:
+    def _result(self, entry: Entry, among: int) -> StageResult:
         name = entry.node.name
         if name in self.refused:
             raise self.refused[name]
@@ -181,14 +181,14 @@ class _Executor:
             reason = "; ".join(differences(known, components, self.versions, entry.node.reads))
         if entry.status == "fresh":
             return StageResult(name, "fresh", "unchanged", self.state[name].row_count)
-        settings = self._settings(entry.node)
+        settings = self._settings(entry.node, among)
         with self.budget.taking(settings.cores):
             return self._build(entry, components, reason, settings)
 
-    def _settings(self, node: Node) -> Settings:
-        """All of the machine for a stage that spreads its work itself; otherwise a share of it."""
+    def _settings(self, node: Node, among: int) -> Settings:
+        """All of the machine for a stage that spreads its work itself; otherwise its share of it."""
         alone = isinstance(node.work, Call) and node.work.transform.uses == "all"
-        return self.settings if alone else share(self.settings, self.threads)
+        return self.settings if alone else share(self.settings, among)
 
     def _build(self, entry: Entry, components: dict[str, str], reason: str, settings: Settings) -> StageResult:
         node, began = entry.node, time.monotonic()

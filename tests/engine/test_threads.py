@@ -106,6 +106,30 @@ def test_the_tables_are_the_same_and_every_stage_comes_after_its_inputs(tiny, th
     assert {stage.outcome for stage in run(tiny, threads).results} == {"fresh"}
 
 
+SETTINGS = """
+from hnm.transform import Params, transform
+
+@transform(params=Params, inputs=None)
+def told(inputs, params, context):
+    import pyarrow as pa
+
+    yield pa.RecordBatch.from_pylist([{"cores": context.settings.cores, "memory": context.settings.memory_limit}])
+"""
+
+
+def test_the_machine_is_shared_by_those_that_can_run_and_one_alone_has_all_of_it(tiny):
+    tiny.write("telling.py", SETTINGS)
+    tiny.edit("project.yml", "cores: 1", "cores: 4")
+    told = ["{name: first, transform: 'telling:told'}"]
+    told += [f"{{name: {name}, transform: 'telling:told', inputs: {{first: ref(first)}}}}" for name in ("one", "two")]
+    tiny.stages(f"stages: [{', '.join(told)}]")
+    assert run(tiny, 4).ok
+    assert tiny.rows("select cores, memory from first") == [(4, "500MB")]
+    assert tiny.rows("from one union all from two") == [(2, "250.000MB")] * 2
+    assert run(tiny, 4, "first", "one", full_refresh=True).ok
+    assert tiny.rows("select cores from one") == [(4,)]
+
+
 def test_a_failure_skips_its_descendants_only(tiny):
     wide(tiny, 6)
     (tiny.root / "sql/s03.sql").write_text("select n, error('no') as x from {{ ref('base') }}")
