@@ -63,14 +63,12 @@ def _by_transform(connection: "duckdb.DuckDBPyConnection", job: Job, call: Call)
     with warehouse_attached(connection, job):
         delta = _delta(connection, job)
     build_python(connection, job, call, delta)
-    if delta:
-        with warehouse_attached(connection, job):
-            fitting = fits(connection, job, delta)
-        if not fitting:
-            delta = None
-            build_python(connection, job, call, None)
     with warehouse_attached(connection, job):
-        return delta, _completed(connection, job, delta)
+        if delta is None or fits(connection, job, delta):
+            return delta, _completed(connection, job, delta)
+    build_python(connection, job, call, None)
+    with warehouse_attached(connection, job):
+        return None, _completed(connection, job, None)
 
 
 def _delta(connection: "duckdb.DuckDBPyConnection", job: Job) -> Delta | None:

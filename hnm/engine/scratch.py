@@ -48,8 +48,9 @@ def warehouse_attached(connection: "duckdb.DuckDBPyConnection", job: Job) -> Ite
     """
     import duckdb
 
-    own = {job.node.name} if job.previous else set()
-    register_lance(connection, job, {*job.node.reads, *own, *(name for test in job.node.tests for name in test.reads)})
+    own = {job.node.name}
+    others = {*job.node.reads, *(name for test in job.node.tests for name in test.reads)} - own
+    register_lance(connection, job, others | own if job.previous else others)  # a damaged one must not be in the way
     database = job.warehouse.database
     if not database.exists():
         yield
