@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hnm.errors import WarehouseError, nearest
+from hnm.warehouse.lance_manifests import versions_and_tags
 from hnm.warehouse.lance_table import open_version
 from hnm.warehouse.state import Materialization, has_state, read_materializations
 from hnm.warehouse.warehouse import Warehouse
@@ -102,7 +103,7 @@ def versions_of(warehouse: Warehouse, stage: str) -> tuple[DatasetVersion, ...]:
     if not rows:
         raise _no_versions(stage, state)
     folder = warehouse.folder / rows[0][0]
-    present, tags = on_disk(folder)
+    present, tags = versions_and_tags(folder)
     done = state.get(stage)
     return tuple(
         DatasetVersion(
@@ -168,18 +169,6 @@ def parse_reference(text: str, stages: Iterable[str], default: str = DEFAULT_STA
     if at:
         return stage or default, version or None
     return (text, None) if text in set(stages) else (default, text)
-
-
-def on_disk(folder: Path) -> tuple[set[int], dict[str, int]]:
-    """The versions that are on disk, and which one each tag names; empty where there is no readable dataset."""
-    import lance
-
-    try:
-        dataset: Any = lance.dataset(str(folder))
-        tags = {name: int(tag["version"]) for name, tag in dataset.tags.list().items()}
-        return {int(entry["version"]) for entry in dataset.versions()}, tags
-    except (ValueError, OSError):
-        return set(), {}
 
 
 def _published(connection: "duckdb.DuckDBPyConnection", stage: str) -> list[tuple[Any, ...]]:

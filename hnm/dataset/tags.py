@@ -6,7 +6,8 @@ from typing import Any
 
 from hnm.dataset.find import DatasetVersion, find, versions_of
 from hnm.errors import WarehouseError, nearest
-from hnm.warehouse.lance_table import is_readable
+from hnm.warehouse.lance_manifests import newest_readable
+from hnm.warehouse.lance_table import is_readable, rebuild_hint
 from hnm.warehouse.warehouse import Warehouse
 
 _NAME = re.compile(r"(?!.*\.\.)([A-Za-z_][A-Za-z0-9_.-]*|\d{4}-[A-Za-z0-9_.-]+)")
@@ -80,6 +81,7 @@ def _tagged(folder: Path, name: str) -> int | None:
 
 
 def _tags(folder: Path) -> Any:
-    import lance
-
-    return lance.dataset(str(folder)).tags
+    dataset = newest_readable(folder)
+    if dataset is None:
+        raise WarehouseError(f"the Lance table {folder.name} cannot be read", hint=rebuild_hint(folder.stem))
+    return dataset.tags

@@ -8,8 +8,9 @@ from hnm.engine.contract import check_contract
 from hnm.engine.data_tests import Failure, run_tests
 from hnm.engine.job import Job
 from hnm.engine.scratch import register_lance, show, table_of
-from hnm.errors import DataTestError, StageError
+from hnm.errors import DataTestError, StageError, WarehouseError
 from hnm.warehouse.digest import count_rows, data_version, table_columns
+from hnm.warehouse.lance_table import unreadable_stream
 from hnm.warehouse.model_folder import folder_version, model_files
 from hnm.warehouse.versions import RowChanges, count_changes
 
@@ -76,12 +77,21 @@ def _run_tests(connection: "duckdb.DuckDBPyConnection", job: Job) -> tuple[Failu
 def _changes(
     connection: "duckdb.DuckDBPyConnection", job: Job, version: str, columns: tuple[str, ...]
 ) -> RowChanges | None:
-    """How the rows differ from those that are published, if both have the same key."""
+    """How the rows differ from those that are published, if both have the same key and those can be read."""
+    import duckdb
+
     old, key = job.state.get(job.node.name), job.node.config.key
     if old is None or old.data_version == version or not key or "model" in (old.materialized, job.node.materialized):
         return None
-    register_lance(connection, job, [job.node.name])
-    return count_changes(connection, table_of(job, job.node.name), job.table, key, job.version_by or columns)
+    try:
+        register_lance(connection, job, [job.node.name])
+        return count_changes(connection, table_of(job, job.node.name), job.table, key, job.version_by or columns)
+    except WarehouseError:
+        return None
+    except duckdb.Error as error:
+        if not unreadable_stream(str(error)):
+            raise
+        return None  # damaged: to build it anew must work all the same
 
 
 def _version(job: Job, connection: "duckdb.DuckDBPyConnection") -> str:

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hnm.dataset.find import on_disk
 from hnm.engine.changes import REMEMBERED
 from hnm.engine.fingerprint import input_versions
 from hnm.sqltext import quote
 from hnm.warehouse.failing_rows import SCHEMA as FAILURES
-from hnm.warehouse.lance_versions import OldVersions, find_old_versions, remove_old_versions, tagged_versions
+from hnm.warehouse.lance_manifests import open_dataset, tags_of, versions_and_tags
+from hnm.warehouse.lance_versions import OldVersions, find_old_versions, remove_old_versions
 from hnm.warehouse.state import Materialization, has_state, read_materializations
 from hnm.warehouse.warehouse import Warehouse, qualified
 
@@ -109,7 +109,9 @@ def _removed_stage(warehouse: Warehouse, done: Materialization) -> Garbage:
 
 def _tagged(warehouse: Warehouse, done: Materialization) -> set[int]:
     """Versions of a Lance stage that a tag keeps, though the stage goes."""
-    return set(on_disk(warehouse.folder / str(done.location))[1].values()) if done.materialized == "lance" else set()
+    if done.materialized != "lance":
+        return set()
+    return set(versions_and_tags(warehouse.folder / str(done.location))[1].values())
 
 
 def _needed(
@@ -164,15 +166,13 @@ def _files(warehouse: Warehouse, needed: _Needed) -> Iterator[Garbage]:
 
 
 def _lance(warehouse: Warehouse, path: Path, needed: set[int], named: int | None) -> Iterator[Garbage]:
-    import lance
-
     try:
-        if not needed and not tagged_versions(lance.dataset(str(path))):
+        if not needed and not tags_of(open_dataset(path)):
             yield _folder(warehouse, "lance table", path.stem, "no stage has it", path)
             return
         found = find_old_versions(path, needed, named)
-    except (ValueError, OSError):  # not, or no longer, a dataset
-        if not needed:
+    except OSError:  # not, or no longer, a dataset
+        if not needed and not versions_and_tags(path)[1]:
             yield _folder(warehouse, "lance table", path.stem, "not readable, and no stage has it", path)
         return
     if found.versions or found.bytes:

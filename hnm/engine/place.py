@@ -4,6 +4,7 @@ That comes before the transaction that publishes it: what no row of `_hnm.materi
 """
 
 import shutil
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,8 @@ def _lance_version(connection: "duckdb.DuckDBPyConnection", job: Job, checked: C
         version = before.lance_version
     else:
         path.parent.mkdir(parents=True, exist_ok=True)
-        version = lance_table.write_version(path, _stream(connection, job.table))
+        with closing(_stream(connection, job.table)) as rows:  # one that is left open keeps the file aside attached
+            version = lance_table.write_version(path, rows)
     return Placed(location, version, statistics(connection, job.table))
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hnm.errors import WarehouseError
+from hnm.warehouse.lance_manifests import beyond, open_dataset, set_damaged_aside, tags_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -16,11 +17,16 @@ rows ahead, however wide they are, and holds up to 2 GB of what it has read and 
 
 
 def write_version(path: Path, rows: "pa.RecordBatchReader") -> int:
-    """Write all rows as a new version of the dataset at `path` (made when absent) and return the version's number."""
+    """Write all rows as a new version of the dataset at `path` (made when absent) and return the version's number.
+
+    Where its newest version is damaged, that is set aside. A number that a tag names is never given again.
+    """
     import lance
 
-    dataset = lance.write_dataset(rows, str(path), mode="overwrite" if path.exists() else "create")
-    return int(dataset.version)
+    damaged = set_damaged_aside(path)
+    mode = "overwrite" if any(path.glob("_versions/*.manifest")) else "create"
+    dataset: Any = lance.write_dataset(rows, str(path), mode=mode)
+    return int(beyond(path, dataset, max(damaged, *tags_of(dataset).values(), 0)).version)
 
 
 def open_version(path: Path, version: int, name: str | None = None) -> Any:
@@ -28,11 +34,9 @@ def open_version(path: Path, version: int, name: str | None = None) -> Any:
 
     `name`: what the version is called, as in `triplets@v1`, when it is not the current one.
     """
-    import lance
-
     try:
-        return lance.dataset(str(path), version=version, default_scan_options=SCANNED)
-    except (ValueError, OSError, FileNotFoundError) as error:
+        return open_dataset(path, version, default_scan_options=SCANNED)
+    except OSError as error:
         raise WarehouseError(
             f"the Lance table {path.name} has no readable version {version}",
             why=str(error).splitlines()[0],

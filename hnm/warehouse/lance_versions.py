@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hnm.warehouse.lance_manifests import damage_as_os_error, open_dataset, tags_of
+
 
 @dataclass(frozen=True)
 class OldVersions:
@@ -18,26 +20,21 @@ class OldVersions:
     named: int | None = None
 
 
-def tagged_versions(dataset: Any) -> set[int]:
-    """The versions that carry a tag."""
-    return {int(tag["version"]) for tag in dataset.tags.list().values()}
-
-
 def find_old_versions(path: Path, needed: set[int], named: int | None) -> OldVersions:
     """The versions that are neither `needed` nor tagged, and leftovers of writes that were killed.
 
-    `named`: the version that the state names, if any. Raises ValueError when there is no dataset at `path`, OSError
-    when it is damaged.
+    `named`: the version that the state names, if any. Raises OSError when there is no dataset at `path`, or when it is
+    damaged.
     """
-    import lance
-
-    dataset = lance.dataset(str(path))
+    dataset = open_dataset(path)
     latest = int(dataset.version)
-    kept = needed | tagged_versions(dataset)
-    old = tuple(int(entry["version"]) for entry in dataset.versions() if int(entry["version"]) not in {*kept, latest})
-    explained = dataset.explain_cleanup_old_versions(
-        versions=list(old) or [latest], delete_unverified=True, error_if_tagged_old_versions=False
-    )
+    kept = needed | set(tags_of(dataset).values())
+    with damage_as_os_error():
+        present = [int(entry["version"]) for entry in dataset.versions()]
+        old = tuple(version for version in present if version not in {*kept, latest})
+        explained = dataset.explain_cleanup_old_versions(
+            versions=list(old) or [latest], delete_unverified=True, error_if_tagged_old_versions=False
+        )
     size = int(explained.stats.bytes_removed)
     unpublished = _files(path, latest) - _files(path, *kept) if named is not None and latest not in kept else set()
     if not unpublished:  # a latest version that no one names but that holds nothing of its own costs nothing

@@ -50,6 +50,66 @@ def test_a_damaged_lance_table_fails_what_reads_it_in_words_and_can_be_rebuilt(b
     assert built.rows("select n from report") == [(4,)]
 
 
+def test_a_damaged_lance_table_can_be_rebuilt_with_other_rows(built):
+    (file,) = lance_files(built, "data")
+    file.write_bytes(b"x" * file.stat().st_size)
+    built.edit("sql/vectors.sql", "words, 1", "words, 2")
+    result = built.run("vectors", full_refresh=True)
+    assert result.ok, [str(stage.error) for stage in result.results if stage.error]
+    assert built.rows("select distinct vector[2] from vectors") == [(2,)]
+
+
+def harm_manifest(file, how):
+    content = file.read_bytes()
+    wrong = {
+        "cut": content[: len(content) // 2],
+        "overwritten": b"x" * len(content),
+        "overwritten but for its end": b"x" * (len(content) - 16) + content[-16:],  # at which Lance panics
+        "full of zeros": bytes(len(content)),
+        "empty": b"",
+    }
+    file.write_bytes(wrong[how])
+
+
+@pytest.mark.parametrize(
+    "how", ["cut", "overwritten", "overwritten but for its end", "full of zeros", "empty", "deleted"]
+)
+def test_a_lance_table_whose_manifest_is_damaged_fails_what_reads_it_in_words_and_can_be_rebuilt(built, how):
+    (file,) = (path for path in lance_files(built, "_versions") if path.suffix == ".manifest")
+    file.unlink() if how == "deleted" else harm_manifest(file, how)
+    built.write("sql/report.sql", "select count(distinct vector[1]) as n from {{ ref('vectors') }}")
+    assert "--select vectors --full-refresh" in str(built.failure("report").hint)
+    shown = built.hnm("query", "select vector from vectors")
+    assert (shown.returncode, "Traceback" in shown.stderr) == (1, False), shown.stderr
+    result = built.run("vectors", "report", full_refresh=True)
+    assert result.ok, [str(stage.error) for stage in result.results if stage.error]
+    assert built.rows("select n from report") == [(4,)]
+
+
+@pytest.mark.parametrize("damaged", ["v1", "v2"])
+def test_versions_beside_a_damaged_one_stay_and_its_number_is_not_given_again(built, damaged):
+    assert built.hnm("dataset", "tag", "v1", "vectors").returncode == 0
+    built.edit("sql/vectors.sql", "words, 1", "words, 2")
+    assert built.run("vectors").ok
+    assert built.hnm("dataset", "tag", "v2", "vectors").returncode == 0
+    first, second = (path for path in reversed(lance_files(built, "_versions")) if path.suffix == ".manifest")
+    harm_manifest(first if damaged == "v1" else second, "overwritten")
+    assert built.hnm("gc").returncode == 0
+    built.edit("sql/vectors.sql", "words, 2", "words, 3")
+    result = built.run("vectors", full_refresh=True)
+    assert result.ok, [str(stage.error) for stage in result.results if stage.error]
+    assert built.rows("select distinct vector[2] from vectors") == [(3,)]
+    for tag, value in (("v1", 1), ("v2", 2)):
+        shown = built.hnm("query", f'select distinct vector[2] as second from "vectors@{tag}"', "--format", "csv")
+        assert "Traceback" not in shown.stderr
+        if tag == damaged:
+            assert (shown.returncode, shown.stdout) == (1, ""), shown.stdout
+        else:
+            assert (shown.returncode, shown.stdout.split()) == (0, ["second", str(value)]), shown.stderr
+    listed = built.hnm("dataset", "log", "vectors")
+    assert (listed.returncode, "Traceback" in listed.stderr) == (0, False), listed.stderr
+
+
 def test_a_deleted_table_is_built_again(built):
     with built.load().warehouse.database.writing() as connection:
         connection.execute("drop table word_counts")

@@ -156,6 +156,17 @@ def test_a_damaged_dataset_that_the_state_names_is_left_alone(small):
     assert found(small) == {}
 
 
+def test_a_dataset_that_no_stage_has_stays_where_a_tag_names_a_version_beside_a_damaged_one(small):
+    orphan = small.root / "data/warehouse/lance/nobody.lance"
+    shutil.copytree(vectors(small), orphan)
+    lance.dataset(str(orphan)).tags.create("gold", 1)
+    lance.write_dataset(lance.dataset(str(orphan)).to_table().slice(0, 1), str(orphan), mode="overwrite")
+    newest = min((orphan / "_versions").glob("*.manifest"))  # Lance numbers backwards
+    newest.write_bytes(b"x" * newest.stat().st_size)
+    collect(small, removed_stages=True)
+    assert lance.dataset(str(orphan), version=1).count_rows() == 3
+
+
 def test_orphaned_datasets_models_and_work_go(small):
     warehouse = small.root / "data/warehouse"
     shutil.copytree(vectors(small), warehouse / "lance/nobody.lance")

@@ -1,0 +1,111 @@
+"""A Lance dataset some of whose manifests were damaged by hand: what can still be read, and how it is written again.
+
+Lance opens no dataset whose newest manifest is damaged, not even to write it, and lists the versions of none that has a
+damaged manifest anywhere.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+DAMAGED = "_damaged"
+"""The folder within a dataset that damaged manifests are moved to. Lance looks for none in it."""
+
+_NAMED_BACKWARDS = 2**64 - 1
+"""Lance names a manifest by this number minus its version, so that the newest is the first of a listing."""
+
+
+@contextmanager
+def damage_as_os_error() -> Iterator[None]:
+    """Raise OSError for what Lance says of damaged manifests, which is a ValueError, RuntimeError or panic as well."""
+    try:
+        yield
+    except (ValueError, RuntimeError) as error:
+        raise OSError(str(error)) from None
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # which is no Exception
+            raise
+        raise OSError(f"a manifest is damaged: {error}") from None
+
+
+def open_dataset(path: Path, version: int | None = None, **options: Any) -> Any:
+    """The dataset at one version; None is the newest. Raises OSError when there is none, or its manifest is damaged."""
+    import lance
+
+    with damage_as_os_error():
+        dataset: Any = lance.dataset(str(path), version=version, **options)
+    if dataset.version == 0 or version not in {None, dataset.version}:  # one full of zeros is version 0
+        raise OSError(f"a manifest is damaged: it says version {dataset.version}")
+    return dataset
+
+
+def newest_readable(path: Path) -> Any | None:
+    """The dataset at the newest version whose manifest can be read; None where there is none."""
+    try:
+        return open_dataset(path)
+    except OSError:
+        readable = [dataset for _, _, dataset in _manifests(path) if dataset is not None]
+        return readable[-1] if readable else None
+
+
+def versions_and_tags(path: Path) -> tuple[set[int], dict[str, int]]:
+    """The versions whose manifest can be read, and which version each tag names; empty where there is no dataset."""
+    newest = newest_readable(path)
+    if newest is None:
+        return set(), {}
+    try:
+        with damage_as_os_error():
+            versions = {int(entry["version"]) for entry in newest.versions()}
+    except OSError:  # one of them is damaged
+        versions = {version for version, _, dataset in _manifests(path) if dataset is not None}
+    return versions, tags_of(newest)
+
+
+def tags_of(dataset: Any) -> dict[str, int]:
+    """The tags of a dataset, and the version that each of them names."""
+    return {name: int(tag["version"]) for name, tag in dataset.tags.list().items()}
+
+
+def set_damaged_aside(path: Path) -> int:
+    """Move damaged manifests to the folder `DAMAGED` where Lance could not write the dataset because of them.
+
+    Returns the newest damaged version; 0 when nothing is in the way. No one may write the dataset meanwhile.
+    """
+    with suppress(OSError):
+        open_dataset(path)
+        return 0
+    damaged = [(version, file) for version, file, dataset in _manifests(path) if dataset is None]
+    for _, file in damaged:
+        (path / DAMAGED).mkdir(exist_ok=True)
+        file.replace(path / DAMAGED / file.name)
+    return max((version for version, _ in damaged), default=0)
+
+
+def beyond(path: Path, dataset: Any, least: int) -> Any:
+    """The dataset with its newest version under a number above `least`; the same files, and none of the numbers before.
+
+    So that a version that was damaged or deleted, and that a tag or a record still names, never holds other rows.
+    """
+    while dataset.version <= least:
+        taken = int(dataset.version)
+        dataset.restore()
+        for version, file, _ in _manifests(path):
+            if version == taken:
+                file.unlink()
+    return dataset
+
+
+def _manifests(path: Path) -> Iterator[tuple[int, Path, Any]]:
+    """Version and file of every manifest, the oldest first, and the dataset at it; None where it is damaged."""
+    files = (path / "_versions").glob("*.manifest")
+    numbered = [(int(file.stem), file) for file in files if file.stem.isdecimal()]
+    for version, file in sorted((_version(number), file) for number, file in numbered):
+        try:
+            yield version, file, open_dataset(path, version)
+        except OSError:
+            yield version, file, None
+
+
+def _version(number: int) -> int:
+    return _NAMED_BACKWARDS - number if number > _NAMED_BACKWARDS // 2 else number
