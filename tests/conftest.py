@@ -1,6 +1,7 @@
 """A tiny project that runs, and models small enough to train within a test."""
 
 import os
+import sys
 import tempfile
 from pathlib import Path
 from shutil import copytree
@@ -9,6 +10,9 @@ from string import ascii_lowercase, digits
 import pytest
 from tiny_project import TinyProject
 
+# A thousand commands are started, each of which would compile all of hnm anew.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does: several processes share the cores
 # Templates of thousands of projects are compiled: not into the cache of whoever runs the tests.
 os.environ["XDG_CACHE_HOME"] = str(Path(tempfile.gettempdir()) / "hnm-tests-cache")
