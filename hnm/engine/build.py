@@ -52,7 +52,7 @@ def _by_sql(connection: "duckdb.DuckDBPyConnection", job: Job, sql: SqlText) -> 
     with warehouse_attached(connection, job):
         delta = _delta(connection, job)
         build_sql(connection, job, sql, delta)
-        if delta and not fits(connection, job, delta):
+        if not fits(connection, job) and delta:
             delta = None
             build_sql(connection, job, sql, None)
         return delta, _completed(connection, job, delta)
@@ -64,7 +64,7 @@ def _by_transform(connection: "duckdb.DuckDBPyConnection", job: Job, call: Call)
         delta = _delta(connection, job)
     build_python(connection, job, call, delta)
     with warehouse_attached(connection, job):
-        if delta is None or fits(connection, job, delta):
+        if fits(connection, job) or delta is None:
             return delta, _completed(connection, job, delta)
     build_python(connection, job, call, None)
     with warehouse_attached(connection, job):

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 COMMITTED_BYTES = 64_000_000
 """So much of what a transform yields is held until it is committed."""
+_BATCH = "one batch"  # no input can be called so
 
 
 def build_python(connection: "duckdb.DuckDBPyConnection", job: Job, call: Call, delta: Delta | None) -> None:
@@ -132,10 +133,10 @@ def _store(connection: "duckdb.DuckDBPyConnection", job: Job, tables: Iterator["
     connection.begin()
     made, waiting = False, 0
     for table in tables:
-        connection.register("batch", table)
+        connection.register(_BATCH, table)
         verb = f"insert into {job.table}" if made else f"create or replace table {job.table} as"
-        connection.execute(f"{verb} select * from batch")
-        connection.unregister("batch")
+        connection.execute(f"{verb} select * from {quote(_BATCH)}")
+        connection.unregister(_BATCH)
         made, waiting = True, waiting + table.nbytes
         if waiting > COMMITTED_BYTES:
             connection.commit()

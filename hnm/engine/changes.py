@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING
 from hnm.engine.fingerprint import changed_inputs
 from hnm.engine.job import Job
 from hnm.engine.scratch import table_of
+from hnm.errors import StageError, nearest
 from hnm.project.config import KeysBySql
 from hnm.project.manifest import Call, Node
 from hnm.project.references import stage_of
-from hnm.sqltext import quote
-from hnm.warehouse.digest import row_content, table_columns
+from hnm.sqltext import literal, quote
+from hnm.warehouse.digest import names_and_types, row_content, table_columns
 
 if TYPE_CHECKING:
     import duckdb
 
 REMEMBERED = "_hnm_inputs"
 CONSUMED = "build.consumed"
+OWN_COLUMNS = ("change", "_digest")
+"""What stands beside the key in tables of changes and digests."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +53,11 @@ def tracked_names(node: Node) -> tuple[str, ...]:
 
 def tracked_inputs(job: Job) -> tuple[Tracked, ...]:
     """The inputs that the stage declares under `incremental`, and those whose changes its transform asks for."""
-    return tuple({entry.name: entry for entry in (*_asked_for(job), *_declared(job))}.values())
+    return tuple({entry.name: entry for entry in (*_asked_for(job), *declared_inputs(job))}.values())
 
 
-def _declared(job: Job) -> Iterator[Tracked]:
+def declared_inputs(job: Job) -> Iterator[Tracked]:
+    """The inputs that the stage declares under `incremental`."""
     config = job.node.config.incremental
     for name, how in (config.inputs if config else {}).items():
         node = job.inputs.get(name)
@@ -74,9 +78,12 @@ def _asked_for(job: Job) -> Iterator[Tracked]:
 
 
 def untracked_change(job: Job, tracked: tuple[Tracked, ...]) -> bool:
-    """Did an input change since the last output that is not among those `tracked`?"""
+    """Did an input change since the last output that is not tracked under every name that the stage knows it by?"""
     before = job.previous.components if job.previous else {}
-    return bool(set(changed_inputs(before, job.components)) - {job.node.reads[entry.node] for entry in tracked})
+    names = {entry.name for entry in tracked}
+    untracked = {job.node.reads[node] for name, node in job.inputs.items() if name not in names}
+    followed = {job.node.reads[entry.node] for entry in tracked} - untracked
+    return bool(set(changed_inputs(before, job.components)) - followed)
 
 
 def digest_inputs(connection: "duckdb.DuckDBPyConnection", job: Job) -> None:
@@ -103,14 +110,19 @@ def _remembered(job: Job, entry: Tracked) -> str:
 
 
 def is_remembered(connection: "duckdb.DuckDBPyConnection", job: Job, entry: Tracked) -> bool:
-    """Was the input remembered under the same columns when the stage was last built? Attach the warehouse first."""
+    """Was the input remembered when the stage was last built, under the same columns of the same types?
+
+    Attach the warehouse first.
+    """
     name = snapshot(job, entry).strip('"')
     found = connection.execute(
-        "select list(column_name) from duckdb_columns() "
+        "select column_name, data_type from duckdb_columns() "
         "where database_name = 'warehouse' and schema_name = ? and table_name = ?",
         [REMEMBERED, name],
-    ).fetchone()
-    return bool(found and found[0] and set(found[0]) == {*entry.columns, "_digest"})
+    ).fetchall()
+    kept = {column: kind for column, kind in found if column != "_digest"}
+    types = table_columns(connection, table_of(job, entry.node))
+    return len(found) > len(kept) and kept == {column: types.get(column) for column in entry.columns}
 
 
 def changed_keys(job: Job, entry: Tracked) -> str:
@@ -129,10 +141,20 @@ def changed_keys(job: Job, entry: Tracked) -> str:
 
 
 def _digests(connection: "duckdb.DuckDBPyConnection", job: Job, entry: Tracked) -> str:
-    """SQL for one row per key of an input, with a digest of its rows that does not depend on their order."""
+    """SQL for one row per key of an input, with a digest of its rows that does not depend on their order.
+
+    Names and types of the columns are part of it: when they change, all keys have changed.
+    """
     table = table_of(job, entry.node)
     types = table_columns(connection, table)
-    return (
-        f"select {entry.listed}, sum(hash({row_content(types, types)})::hugeint) as _digest from {table} "
-        f"group by {entry.listed}"
-    )
+    for column in entry.columns:
+        if column not in types:
+            what = (
+                f"{job.node.name}: the input {entry.name} has no column {column!r}, by which its changes are followed"
+            )
+            raise StageError(what, where=job.node.where, hint=nearest(column, types))
+        if column.lower() in OWN_COLUMNS:
+            what = f"{job.node.name}: the input {entry.name} cannot be followed by a column called {column!r}"
+            raise StageError(what, where=job.node.where, hint="give the column another name in the input's stage")
+    row = f"hash({row_content(types, types)}, {literal(names_and_types(types, types))})"
+    return f"select {entry.listed}, sum({row}::hugeint) as _digest from {table} group by {entry.listed}"

@@ -11,11 +11,16 @@ if TYPE_CHECKING:
 
 
 def check_contract(connection: "duckdb.DuckDBPyConnection", node: Node, columns: Mapping[str, str]) -> None:
-    """Every declared column is among `columns` (names to DuckDB types), with the declared type.
+    """Every declared column is among `columns` (names to DuckDB types), with the declared type; so is the key by which
+    rows are replaced.
 
     DuckDB's aliases are equal to what they stand for (`TEXT` to `VARCHAR`, `REAL[3]` to `FLOAT[3]`), and the width of a
     vector is part of its type. Raises StageError.
     """
+    for name in node.config.incremental.columns if node.config.incremental else ():
+        if name not in columns:
+            what = f"{node.name}: the table has no column {name!r}, by which its rows are replaced"
+            raise StageError(what, where=node.where, hint=f"make it, or name another `key`: {', '.join(columns)}")
     for column in node.config.columns:
         if column.name not in columns:
             hint = nearest(column.name, columns) or f"its columns: {', '.join(columns)}"

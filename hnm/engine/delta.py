@@ -7,6 +7,7 @@ and is built in full when rows that it has seen were changed or deleted.
 Where nearly all keys are touched, the stage is built in full as well: that is the same result, sooner.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
@@ -15,13 +16,14 @@ from hnm.engine.changes import (
     CONSUMED,
     Tracked,
     changed_keys,
+    declared_inputs,
     is_remembered,
     snapshot,
-    tracked_inputs,
     untracked_change,
 )
 from hnm.engine.job import Job
-from hnm.engine.scratch import show, table_of
+from hnm.engine.scratch import table_of
+from hnm.engine.touched import check_queries, touched_by_query
 from hnm.errors import StageError
 from hnm.project.config import IncrementalConfig
 from hnm.sqltext import quote
@@ -38,38 +40,36 @@ NEARLY_ALL = 0.8
 
 @dataclass(frozen=True)
 class Delta:
-    """The touched keys, in the table `KEYS`."""
+    """The touched keys, in the table `KEYS`. `restrictions`: the WHERE clause that leaves rows of touched keys, by the
+    input that holds the key.
+    """
 
     config: IncrementalConfig
     columns: tuple[str, ...]
-    tracked: tuple[Tracked, ...]
     count: int
+    restrictions: Mapping[str, str]
 
     def restriction(self, name: str) -> str:
-        """The WHERE clause that leaves rows of touched keys in input `name`; empty when that is read whole."""
-        entry = next((entry for entry in self.tracked if entry.name == name and entry.restricts), None)
-        if entry is None:
-            return ""
-        return f" where {_key(entry.columns)} in (select {_key(self.columns)} from {KEYS})"
+        """The WHERE clause for input `name`; empty when that is read whole."""
+        return self.restrictions.get(name, "")
 
 
 def find_delta(connection: "duckdb.DuckDBPyConnection", job: Job) -> Delta | None:
     """The keys touched since the last build; None when the stage has to be built in full.
 
-    Attach the warehouse first, and call `digest_inputs`.
+    Attach the warehouse first, and call `digest_inputs`. Raises StageError when a query for touched keys is wrong.
     """
-    config, tracked = job.node.config.incremental, tracked_inputs(job)
-    if config is None or job.previous is None or untracked_change(job, tracked):
+    config, tracked = job.node.config.incremental, tuple(declared_inputs(job))
+    if config is None:
+        return None
+    connection.execute("create schema build.delta")
+    check_queries(connection, job, config, tracked)
+    if job.previous is None or untracked_change(job, tracked):
         return None
     if not all(is_remembered(connection, job, entry) for entry in tracked):
         return None
-    connection.execute("create schema build.delta")
-    for entry in tracked:
-        show(connection, entry.name, table_of(job, entry.node))
     found = _appended if config.strategy == "append" else _by_key
-    delta = found(connection, job, config, tracked)
-    connection.execute("drop table if exists temp.changed")  # a stage may be called so
-    return delta
+    return found(connection, job, config, tracked)
 
 
 def _by_key(
@@ -80,13 +80,13 @@ def _by_key(
     keys = [count_rows(connection, f"{CONSUMED}.{snapshot(job, entry)}") for entry in by_key]
     many = NEARLY_ALL * max(keys) if keys else inf
     # A query for touched keys joins whole tables: none is asked when the keys alone decide.
-    touched = [_touched(connection, job, config, entry) for entry in by_key]
+    touched = [_renamed(job, config, entry) for entry in by_key]
     if touched and count_rows(connection, f"({_union(touched)})") > many:
         return None
-    touched += [_touched(connection, job, config, entry) for entry in tracked if not entry.restricts]
+    touched += [touched_by_query(connection, job, config, entry) for entry in tracked if entry.sql is not None]
     connection.execute(f"create table {KEYS} as {_union(touched)}")
     count = count_rows(connection, KEYS)
-    return Delta(config, config.columns, tracked, count) if count <= many else None
+    return _delta(connection, job, config, tracked, config.columns) if count <= many else None
 
 
 def _appended(
@@ -94,21 +94,40 @@ def _appended(
 ) -> Delta | None:
     """The new keys of the one input; None when rows that were seen before changed or are gone."""
     (entry,) = tracked
-    connection.execute(f"create temp table changed as {changed_keys(job, entry)}")
-    if count_rows(connection, "changed where change <> 'inserted'"):
+    connection.execute(f"create table {KEYS} as {changed_keys(job, entry)}")
+    if count_rows(connection, f"{KEYS} where change <> 'inserted'"):
         return None
-    connection.execute(f"create table {KEYS} as select {entry.listed} from changed")
-    return Delta(config, entry.columns, tracked, count_rows(connection, KEYS))
+    connection.execute(f"alter table {KEYS} drop column change")
+    return _delta(connection, job, config, tracked, entry.columns)
 
 
-def fits(connection: "duckdb.DuckDBPyConnection", job: Job, delta: Delta) -> bool:
+def _delta(
+    connection: "duckdb.DuckDBPyConnection",
+    job: Job,
+    config: IncrementalConfig,
+    tracked: tuple[Tracked, ...],
+    columns: tuple[str, ...],
+) -> Delta:
+    restrictions = {
+        entry.name: f" where {_touched(connection, table_of(job, entry.node), entry.columns, columns)}"
+        for entry in tracked
+        if entry.restricts
+    }
+    return Delta(config, columns, count_rows(connection, KEYS), restrictions)
+
+
+def fits(connection: "duckdb.DuckDBPyConnection", job: Job) -> bool:
     """Can the new rows join the old ones? False when their columns differ and `on_schema_change` says rebuild.
 
-    Raises StageError when they differ and it says fail. Attach the warehouse first.
+    A stage that is built in full because nearly all keys are touched is held to the same: how many they are must not
+    decide whether it fails. Raises StageError when the columns differ and it says fail. Attach the warehouse first.
     """
+    config = job.node.config.incremental
+    if config is None or job.previous is None or untracked_change(job, tuple(declared_inputs(job))):
+        return True
     before = table_columns(connection, table_of(job, job.node.name))
     now = table_columns(connection, job.table)
-    policy = delta.config.on_schema_change
+    policy = config.on_schema_change
     if before == now or (policy == "append_new_columns" and before.items() <= now.items()):
         return True
     if policy == "rebuild":
@@ -126,32 +145,43 @@ def merge(connection: "duckdb.DuckDBPyConnection", job: Job, delta: Delta) -> No
 
     Attach the warehouse first.
     """
-    key, old = _key(delta.columns), f"insert into {job.table} by name select * from {table_of(job, job.node.name)}"
+    old = f"insert into {job.table} by name select * from {table_of(job, job.node.name)}"
     if delta.config.strategy == "append":
         connection.execute(old)
         return
+    touched = _touched(connection, job.table, delta.columns, delta.columns)
     # Where no input holds the key, the stage has made all rows: those of untouched keys are the old ones.
-    connection.execute(f"delete from {job.table} where {key} not in (select {key} from {KEYS})")
-    connection.execute(f"{old} where {key} not in (select {key} from {KEYS})")
+    connection.execute(f"delete from {job.table} where not ({touched})")
+    connection.execute(f"{old} where not ({touched})")
 
 
-def _touched(connection: "duckdb.DuckDBPyConnection", job: Job, config: IncrementalConfig, entry: Tracked) -> str:
-    """SQL for the keys that the changes of one input touch."""
-    changed = f"select {entry.listed} from ({changed_keys(job, entry)})"
-    if entry.sql is None:
-        renamed = zip(entry.columns, config.columns, strict=True)
-        return f"select {', '.join(f'{quote(old)} as {quote(new)}' for old, new in renamed)} from ({changed})"
-    # One table per input: the view `changed` that its query reads is another for the next input.
-    connection.execute(f"create or replace temp table changed as {changed}")
-    table = f"build.delta.{quote(entry.name + ' touched')}"
-    connection.execute(f"create table {table} as {entry.sql}")
-    return f"select {', '.join(map(quote, config.columns))} from {table}"
+def _renamed(job: Job, config: IncrementalConfig, entry: Tracked) -> str:
+    """SQL for the keys that changed in an input that holds the key, under the names that the stage gives them."""
+    renamed = zip(entry.columns, config.columns, strict=True)
+    return (
+        f"select {', '.join(f'{quote(old)} as {quote(new)}' for old, new in renamed)} from ({changed_keys(job, entry)})"
+    )
 
 
 def _union(queries: list[str]) -> str:
     return f"select distinct * from ({' union all '.join(queries)})"
 
 
-def _key(columns: tuple[str, ...]) -> str:
-    """A key as one value. Unlike a bare column, it compares null with null."""
-    return "{" + ", ".join(f"'{index}': {quote(column)}" for index, column in enumerate(columns)) + "}"
+def _touched(
+    connection: "duckdb.DuckDBPyConnection", table: str, columns: tuple[str, ...], keys: tuple[str, ...]
+) -> str:
+    """SQL condition: the `columns` of a row of `table` are one of the touched keys, whose columns are called `keys`.
+
+    A key is compared as one value, which compares null with null, unlike bare columns; and as text where only one side
+    is text, as when a stage casts it.
+    """
+    own, touched = table_columns(connection, table), table_columns(connection, KEYS)
+    pairs = [(column, key, own[column], touched[key]) for column, key in zip(columns, keys, strict=True)]
+    as_text = ["::varchar" if (one == "VARCHAR") != (other == "VARCHAR") else "" for _, _, one, other in pairs]
+    left = _struct(f"{quote(column)}{cast}" for (column, *_), cast in zip(pairs, as_text, strict=True))
+    right = _struct(f"{quote(key)}{cast}" for (_, key, *_), cast in zip(pairs, as_text, strict=True))
+    return f"{left} in (select {right} from {KEYS})"
+
+
+def _struct(values: Iterable[str]) -> str:
+    return "{" + ", ".join(f"'{index}': {value}" for index, value in enumerate(values)) + "}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from difflib import unified_diff
 from typing import Literal
 
-from hnm.engine.fingerprint import Components, differences, input_components, is_input
+from hnm.engine.fingerprint import Components, changed_components, differences, input_components
 from hnm.engine.plan import SQL_FACT, Entry, Plan
 from hnm.project.manifest import SqlText
 from hnm.warehouse.state import Materialization, StageRecord
@@ -89,11 +89,9 @@ def _diff_entry(entry: Entry, stale: set[str], state: Mapping[str, Materializati
 def _changes(
     old: Mapping[str, str], new: Mapping[str, str], versions: Versions, reads: Mapping[str, str] | None = None
 ) -> tuple[Change, ...]:
-    names = sorted({*old, *new}, key=lambda name: (is_input(name), name))
     return tuple(
         Change(name, old.get(name), new.get(name), differences(_only(old, name), _only(new, name), versions, reads)[0])
-        for name in names
-        if old.get(name) != new.get(name)
+        for name in changed_components(old, new)
     )
 
 

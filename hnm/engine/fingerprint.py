@@ -20,7 +20,9 @@ from hnm.warehouse.versions import Versions
 
 Components = dict[str, str]
 
-_CODE_NAMES = {"sql": "the SQL", "code": "the code of the transform"}
+_COMPILED = "compiled"
+_CODE_NAMES = {"sql": "the SQL", _COMPILED: "the compiled SQL", "code": "the code of the transform"}
+_CONFIG_CALL = re.compile(r"\{\{-?\s*config\(.*?\)\s*-?\}\}", re.DOTALL)
 _INPUT = "input "
 _LONG_FLOAT = re.compile(r"\d+\.\d{15,}")
 
@@ -47,7 +49,10 @@ def own_components(node: Node, manifest: Manifest) -> Components:
         components |= _call_components(node.work, manifest.root)
         components |= {f"as {name}": node.reads[read] for name, read in node.work.inputs.items()}
     else:
-        components["sql"] = digest(without_comments(node.work.template))
+        # What config() says that makes other rows has components of its own.
+        components["sql"] = digest(without_comments(_CONFIG_CALL.sub("", node.work.template)))
+        # Layout of a template does not count above, though Jinja may put it into a string.
+        components[_COMPILED] = digest(without_comments(node.work.compiled))
     for name in node.macros:
         text = manifest.macro_files[name].read_text(encoding="utf-8")
         components[f"macro {name}"] = digest(without_comments(text))
@@ -90,12 +95,21 @@ def differences(
     `versions`: what is known of the data versions of inputs. `reads`: of the node, for words that name a version.
     """
     called = {f"{_INPUT}{name}": f"{_INPUT}{reference}" for reference, name in (reads or {}).items()}
-    names = sorted({*old, *new}, key=lambda name: (name.startswith(_INPUT), name))
     return [
         _difference(name, old.get(name), new.get(name), versions or Versions(), called.get(name))
-        for name in names
-        if old.get(name) != new.get(name)
+        for name in changed_components(old, new)
     ]
+
+
+def changed_components(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    """Names of the components that differ, a stage's own before its inputs.
+
+    That its SQL compiles to something else goes without saying where the template, a var or a macro changed.
+    """
+    changed = [name for name in {*old, *new} if old.get(name) != new.get(name)]
+    if any(name != _COMPILED and not is_input(name) for name in changed):
+        changed = [name for name in changed if name != _COMPILED]
+    return sorted(changed, key=lambda name: (is_input(name), name))
 
 
 def _difference(name: str, old: str | None, new: str | None, versions: Versions, called: str | None) -> str:

@@ -77,8 +77,15 @@ def _swap_table(connection: "duckdb.DuckDBPyConnection", job: Job) -> None:
 
 
 def _keep_remembered(connection: "duckdb.DuckDBPyConnection", job: Job) -> None:
-    """Keep what the stage consumed, for the next build to find the changes."""
+    """Keep what the stage consumed, for the next build to find the changes.
+
+    And nothing that an earlier build did: that would be taken for what this one consumed, once it is tracked again.
+    """
     connection.execute(f"create schema if not exists {REMEMBERED}")
+    of_stage = f"{job.node.name} "
+    query = "select table_name from duckdb_tables() where schema_name = ? and starts_with(table_name, ?)"
+    for (earlier,) in connection.execute(query, [REMEMBERED, of_stage]).fetchall():
+        connection.execute(f"drop table {REMEMBERED}.{quote(earlier)}")
     for entry in tracked_inputs(job):
         name = snapshot(job, entry)
-        connection.execute(f"create or replace table {REMEMBERED}.{name} as select * from {CONSUMED}.{name}")
+        connection.execute(f"create table {REMEMBERED}.{name} as select * from {CONSUMED}.{name}")

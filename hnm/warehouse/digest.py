@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import duckdb
 
 
-_NESTED = re.compile(r"\[\]|^(STRUCT|MAP|UNION|VARIANT)")
+_AS_TEXT = re.compile(r"\[\]|^(STRUCT|MAP|UNION|VARIANT|INTERVAL)")
 
 
 def table_columns(connection: "duckdb.DuckDBPyConnection", table: str) -> dict[str, str]:
@@ -29,9 +29,10 @@ def count_rows(connection: "duckdb.DuckDBPyConnection", table: str) -> int:
 def data_version(
     connection: "duckdb.DuckDBPyConnection", table: str, columns: tuple[str, ...] | None = None, salt: str = ""
 ) -> str:
-    """32 hex digits over column names, types, the row count, and two sums of DuckDB's 64-bit row hashes.
+    """32 hex digits over column names and types in their order, the row count, and two sums of 64-bit row hashes.
 
-    Sums, not an exclusive or, so that a row that stands twice counts. `columns`: those that stand for the content (all
+    The order of columns counts, because SQL may read them by it (`select *`, `union all`). Sums, not an exclusive or,
+    so that a row that stands twice counts. `columns`: those that stand for the content (all
     when None); `salt`: what else the content depends on then.
     """
     types = table_columns(connection, table)
@@ -41,18 +42,24 @@ def data_version(
         f"""select count(*), coalesce(sum(hash(t)::hugeint), 0), coalesce(sum(hash(t, 1)::hugeint), 0)
             from (select {content} as t from {table})"""
     ).fetchall()
-    text = repr((salt, [(name, types[name]) for name in sorted(chosen)], row))
+    text = repr((salt, names_and_types(types, chosen), row))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def row_content(types: Mapping[str, str], columns: Iterable[str]) -> str:
     """SQL for a row's content as one value to hash.
 
-    DuckDB's hash takes an empty list, a list of one null and null for the same, and [[1], [2]] for [[1, 2]]: so nested
-    values count as text.
+    DuckDB's hash takes an empty list, a list of one null and null for the same, [[1], [2]] for [[1, 2]], and a month
+    for 30 days: so nested values and intervals count as text. Values of two types may have one hash, as 1 and true:
+    what is hashed must hold `names_and_types` as well.
     """
-    values = (f"{quote(name)}::varchar" if _NESTED.search(types[name]) else quote(name) for name in columns)
+    values = (f"{quote(name)}::varchar" if _AS_TEXT.search(types[name]) else quote(name) for name in columns)
     return f"row({', '.join(values)})"
+
+
+def names_and_types(types: Mapping[str, str], columns: Iterable[str]) -> str:
+    """The columns with their types, in this order, as one text."""
+    return repr([(name, types[name]) for name in columns])
 
 
 def files_version(paths: list[tuple[str, str]]) -> str:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hnm.engine.fingerprint import (
+    changed_components,
     changed_inputs,
     differences,
     digest,
@@ -61,7 +62,7 @@ def test_inputs_stand_apart():
 
 
 def test_a_sql_stage(tiny):
-    assert components(tiny, "long_documents").keys() == {"materialized", "sql", "var least"}
+    assert components(tiny, "long_documents").keys() == {"materialized", "sql", "compiled", "var least"}
     assert components(tiny, "long_documents")["var least"] == "2"
     assert components(tiny, "vectors")["unique_key"] == "doc_id"
 
@@ -107,10 +108,28 @@ def test_macros_count_with_all_that_they_call(tiny):
     tiny.write("sql/macros/inner.sql", "{% macro inner() %}1{% endmacro %} {# why #}")
     assert components(tiny, "report") == before
     tiny.write("sql/macros/inner.sql", "{% macro inner() %}2{% endmacro %}")
-    assert components(tiny, "report").items() ^ before.items() == {
-        ("macro inner", before["macro inner"]),
-        ("macro inner", components(tiny, "report")["macro inner"]),
-    }
+    assert changed_components(before, components(tiny, "report")) == ["macro inner"]
+
+
+def test_layout_counts_where_jinja_puts_it_into_a_string(tiny):
+    tiny.write("sql/macros/label.sql", "{% macro label() %}x  y{% endmacro %}")
+    tiny.write("sql/report.sql", "{% set g %}a  b{% endset %}select '{{ g }}' as one, '{{ label() }}' as two")
+    before = components(tiny, "report")
+    tiny.edit("sql/report.sql", "a  b", "a b")
+    between = components(tiny, "report")
+    assert changed_components(before, between) == ["compiled"]
+    tiny.edit("sql/macros/label.sql", "x  y", "x y")
+    assert changed_components(between, components(tiny, "report")) == ["compiled"]
+    assert differences(before, between) == ["the compiled SQL changed"]
+
+
+def test_what_config_says_counts_only_where_it_makes_other_rows(tiny):
+    tiny.write("sql/report.sql", "{{ config(description='one (1)', tags=['x']) }} select 1 as a")
+    before = components(tiny, "report")
+    tiny.edit("sql/report.sql", "description='one (1)', tags=['x']", "description='two'")
+    assert components(tiny, "report") == before
+    tiny.edit("sql/report.sql", "description='two'", "unique_key='a'")
+    assert changed_components(before, components(tiny, "report")) == ["unique_key"]
 
 
 def test_a_description_does_not_count(tiny):

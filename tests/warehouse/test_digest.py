@@ -96,6 +96,11 @@ def test_a_row_that_stands_twice_counts_twice(duck, rows):
     ("one", "other"),
     [
         ("select 1 as a", "select 1 as b"),
+        ("select 1 as a, 2 as b", "select 1 as b, 2 as a"),
+        ("select 1 as a, 2 as b", "select 2 as b, 1 as a"),
+        ("select interval '1 month' as a", "select interval '30 days' as a"),
+        ("select 1 as a", "select true as a"),
+        ("select timestamp '2025-01-01' as a", "select timestamptz '2025-01-01 00:00:00+00' as a"),
         ("select 1::integer as a", "select 1::bigint as a"),
         ("select 1 as a", "select 1 as a, null as b"),
         ("select 1 as a where false", "select 'x' as a where false"),
