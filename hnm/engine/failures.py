@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hnm.errors import HnmError, StageError
 from hnm.masking import masked
+from hnm.warehouse.damage import tells_of_damage
 from hnm.warehouse.database import is_interrupt
 from hnm.warehouse.lance_table import rebuild_hint, unreadable_stream
 
@@ -64,13 +65,15 @@ def _why(error: BaseException, words: str) -> str | None:
 
 
 def hint_for(error: BaseException, words: str, inputs: Mapping[str, str] | None = None) -> str | None:
-    """What helps when the disk or the memory is full or a Lance table is damaged; None for other failures.
+    """What helps when the disk or the memory is full or a table is damaged; None for other failures.
 
     `inputs`: from the names under which the stage knows its inputs to the nodes they are.
     """
     damaged = unreadable_stream(words)
     if damaged:
         return rebuild_hint((inputs or {}).get(damaged, damaged.removeprefix(LANCE_PREFIX)))
+    if tells_of_damage(words):
+        return "the warehouse's hnm.duckdb is damaged: move it away, and `hnm run` builds everything anew"
     lower = words.lower()
     if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or any(w in lower for w in _NO_SPACE):
         return "free some disk space (`hnm clean`, old versions), then `hnm run` goes on from here"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from hnm.errors import LockedError, WarehouseError
 from hnm.sqltext import literal, quote
+from hnm.warehouse.damage import damaged, tells_of_damage
 from hnm.warehouse.gate import Gate, gate_of
 
 if TYPE_CHECKING:
@@ -35,14 +36,17 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator["duckdb.DuckDBPyConnection"]:
-        """A read-only connection. Raises WarehouseError when there is no file, LockedError when a writer stays."""
+        """A read-only connection.
+
+        Raises WarehouseError when there is no file or what is read of it is damaged, LockedError when a writer stays.
+        """
         if not self.exists():
             raise WarehouseError(f"there is no warehouse at {self.path}", hint="`hnm run` makes it")
-        with self.gate.reading():
+        with self.gate.reading(), self._damage_told():
             connection = self._open(read_only=True, patience=READ_PATIENCE_SECONDS)
-            # Nothing but the warehouse can be read and nothing written, whatever the SQL says.
-            connection.execute("set enable_external_access = false")
             try:
+                # Nothing but the warehouse can be read and nothing written, whatever the SQL says.
+                connection.execute("set enable_external_access = false")
                 yield connection
             finally:
                 connection.close()
@@ -51,11 +55,24 @@ class Database:
     def writing(self, attach: Mapping[str, Path] | None = None) -> Iterator["duckdb.DuckDBPyConnection"]:
         """One transaction: committed at the end, undone when anything fails. Keep it short.
 
-        Raises WarehouseError when the commit fails, as on a full disk, and LockedError when others hold the file.
+        Raises WarehouseError when the file is damaged or the commit fails, as on a full disk, and LockedError when
+        others hold the file.
         `attach`: further DuckDB files to read from, by name.
         """
-        with self.gate.writing(), self._transaction(attach or {}) as connection:
+        with self.gate.writing(), self._damage_told(), self._transaction(attach or {}) as connection:
             yield connection
+
+    @contextmanager
+    def _damage_told(self) -> Iterator[None]:
+        """Damage that DuckDB finds is said like that of a file that cannot be opened; other errors stay as they are."""
+        import duckdb
+
+        try:
+            yield
+        except duckdb.Error as error:
+            if not tells_of_damage(str(error)):
+                raise
+            raise damaged(self.path, str(error)) from None
 
     @contextmanager
     def _transaction(self, attach: Mapping[str, Path]) -> Iterator["duckdb.DuckDBPyConnection"]:
@@ -82,6 +99,8 @@ class Database:
         try:
             connection.commit()
         except duckdb.Error as error:
+            if tells_of_damage(str(error)):
+                raise
             raise WarehouseError(
                 f"cannot write {self.path}; nothing of it was published",
                 why=str(error),
