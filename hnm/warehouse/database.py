@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from hnm.errors import LockedError, WarehouseError
 from hnm.sqltext import literal, quote
-from hnm.warehouse.damage import damaged, tells_of_damage
+from hnm.warehouse.damage import cannot_open, damaged, log_of, tells_of_damage
 from hnm.warehouse.gate import Gate, gate_of
 
 if TYPE_CHECKING:
@@ -118,11 +118,7 @@ class Database:
             except duckdb.Error as error:
                 message = str(error)
                 if "could not set lock" not in message.lower():
-                    raise WarehouseError(
-                        f"cannot open {self.path}",
-                        why=message,
-                        hint="if the file is damaged, move it away: `hnm run` builds everything anew",
-                    ) from None
+                    raise cannot_open(self.path, message) from None
                 if time.monotonic() > deadline:
                     raise _locked(self.path, message) from None
                 time.sleep(wait)
@@ -135,6 +131,9 @@ class Database:
         new = self.path.with_name(f"{self.path.name}.new")
         new.unlink(missing_ok=True)
         duckdb.connect(str(new)).close()
+        log = log_of(self.path)
+        if log.exists():  # of a database that was moved away: DuckDB would refuse the new one because of it
+            log.replace(log.with_name(f"{log.name}.old"))
         new.replace(self.path)
 
 

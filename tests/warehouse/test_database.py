@@ -106,6 +106,59 @@ def test_a_damaged_file_is_said_so(tmp_path, content):
     assert damaged.path.read_bytes() == content
 
 
+KILLED = """
+import os, sys, duckdb
+connection = duckdb.connect(sys.argv[1])
+connection.begin()
+connection.execute("create table u as select range as y from range(1000)")
+connection.execute("insert into t values (2)")
+connection.commit()
+os._exit(9)
+"""
+
+
+@pytest.fixture
+def log(database):
+    """The log of changes that a writer left who was killed after it had committed."""
+    subprocess.run([sys.executable, "-c", KILLED, database.path], check=False)
+    found = database.path.with_name("hnm.duckdb.wal")
+    assert found.stat().st_size
+    return found
+
+
+def test_what_was_committed_before_a_kill_is_there(database, log):
+    assert values(database) == [1, 2]
+
+
+def test_the_log_of_a_database_that_was_moved_away_is_set_aside(database, log):
+    content = log.read_bytes()
+    database.path.rename(database.path.with_name("elsewhere"))
+    with database.writing() as connection:
+        connection.execute("create table t as select 7 as x")
+    assert values(database) == [7]
+    assert not log.exists()
+    assert log.with_name("hnm.duckdb.wal.old").read_bytes() == content
+
+
+@pytest.mark.parametrize("use", ["reading", "writing"])
+def test_a_damaged_log_is_said_so_and_the_database_need_not_go(database, log, use):
+    log.write_bytes(log.read_bytes()[:60] + b"x" * 50 + log.read_bytes()[110:])
+    with pytest.raises(WarehouseError, match="cannot open") as caught, getattr(database, use)():
+        pass
+    assert "move hnm.duckdb.wal away" in caught.value.hint
+    log.rename(log.with_name("away"))
+    assert values(database) == [1]
+
+
+def test_a_log_of_another_state_of_the_database_is_said_so_too(database, log):
+    kept = log.read_bytes()
+    add(database, 3)
+    log.write_bytes(kept)
+    with pytest.raises(WarehouseError, match="cannot open") as caught:
+        values(database)
+    assert "move hnm.duckdb.wal away" in caught.value.hint
+
+
 def test_the_file_appears_only_when_it_is_whole(tmp_path, monkeypatch):
     """A kill while the file is made must not leave half of one under its name."""
     import duckdb
