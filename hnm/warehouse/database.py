@@ -2,10 +2,10 @@
 
 import re
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from hnm.errors import LockedError, WarehouseError
 from hnm.sqltext import literal, quote
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 READ_PATIENCE_SECONDS = 20.0
 WRITE_PATIENCE_SECONDS = 60.0
+Opened = TypeVar("Opened")
 _HOLDER = re.compile(r"held in (?P<program>.*?) \(PID (?P<pid>\d+)\)")
 
 
@@ -52,6 +53,22 @@ class Database:
                 connection.close()
 
     @contextmanager
+    def attached(self, connection: "duckdb.DuckDBPyConnection", name: str) -> Iterator[None]:
+        """Make the tables readable in another connection, under `name`. Nobody can write meanwhile.
+
+        Raises WarehouseError when the file cannot be opened, LockedError when a writer stays.
+        """
+        import duckdb
+
+        with self.gate.reading():
+            _attach(connection, name, self.path)
+            try:
+                yield
+            finally:
+                with suppress(duckdb.Error):  # what failed before counts more, and closing lets go of the file too
+                    connection.execute(f"detach {quote(name)}")
+
+    @contextmanager
     def writing(self, attach: Mapping[str, Path] | None = None) -> Iterator["duckdb.DuckDBPyConnection"]:
         """One transaction: committed at the end, undone when anything fails. Keep it short.
 
@@ -82,7 +99,7 @@ class Database:
         connection = self._open(read_only=False, patience=WRITE_PATIENCE_SECONDS)
         try:
             for name, path in attach.items():
-                connection.execute(f"attach {literal(str(path))} as {quote(name)} (read_only)")
+                _attach(connection, name, path)
             connection.begin()
             try:
                 yield connection
@@ -110,19 +127,7 @@ class Database:
     def _open(self, read_only: bool, patience: float) -> "duckdb.DuckDBPyConnection":
         import duckdb
 
-        deadline = time.monotonic() + patience
-        wait = 0.02
-        while True:
-            try:
-                return duckdb.connect(str(self.path), read_only=read_only)
-            except duckdb.Error as error:
-                message = str(error)
-                if "could not set lock" not in message.lower():
-                    raise cannot_open(self.path, message) from None
-                if time.monotonic() > deadline:
-                    raise _locked(self.path, message) from None
-                time.sleep(wait)
-                wait = min(wait * 2, 0.5)
+        return _patiently(self.path, patience, lambda: duckdb.connect(str(self.path), read_only=read_only))
 
     def _create(self) -> None:
         """An empty database; it appears under its name when it is whole, so that a kill cannot leave half a file."""
@@ -140,6 +145,33 @@ class Database:
 def is_interrupt(error: BaseException) -> bool:
     """Is this what DuckDB makes of Ctrl-C while a query runs?"""
     return isinstance(error, RuntimeError) and str(error) == "Query interrupted"
+
+
+def _attach(connection: "duckdb.DuckDBPyConnection", name: str, path: Path) -> None:
+    attach = f"attach {literal(str(path))} as {quote(name)} (read_only)"
+    _patiently(path, READ_PATIENCE_SECONDS, lambda: connection.execute(attach))
+
+
+def _patiently(path: Path, patience: float, open_it: Callable[[], Opened]) -> Opened:
+    """Open a file, in as many attempts as it takes until others let go of it.
+
+    Raises LockedError when they do not within so many seconds, WarehouseError when it cannot be opened at all.
+    """
+    import duckdb
+
+    deadline = time.monotonic() + patience
+    wait = 0.02
+    while True:
+        try:
+            return open_it()
+        except duckdb.Error as error:
+            message = str(error)
+            if "could not set lock" not in message.lower():
+                raise cannot_open(path, message) from None
+            if time.monotonic() > deadline:
+                raise _locked(path, message) from None
+            time.sleep(wait)
+            wait = min(wait * 2, 0.5)
 
 
 def _locked(path: Path, message: str) -> LockedError:

@@ -82,6 +82,17 @@ def test_while_a_run_goes_on(waiting):
     assert statuses(waiting) == ["success"]
 
 
+def test_who_writes_for_a_moment_while_a_stage_works_costs_it_nothing_but_time(waiting):
+    run = waiting.begin()
+    with duckdb.connect(waiting.root / "data/warehouse/hnm.duckdb"):
+        waiting.go()
+        time.sleep(1.5)
+        assert run.poll() is None
+    _, stderr = run.communicate(timeout=60)
+    assert run.returncode == 0, stderr
+    assert waiting.rows("select total from last") == [(3,)]
+
+
 def test_a_kill_leaves_the_last_good_state_and_the_next_run_goes_on(waiting):
     run = waiting.begin()
     run.send_signal(signal.SIGKILL)

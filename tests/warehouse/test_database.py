@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 
+import duckdb
 import pytest
 
 from hnm.errors import LockedError, WarehouseError
@@ -77,8 +78,6 @@ def test_an_interrupt_undoes_everything_too(database):
 
 
 def test_reading_cannot_write_or_reach_files(database, tmp_path):
-    import duckdb
-
     (tmp_path / "x.csv").write_text("a\n1\n")
     for sql in ("insert into t values (2)", f"select * from '{tmp_path}/x.csv'", f"attach '{tmp_path}/y.duckdb'"):
         with pytest.raises(duckdb.Error), database.reading() as connection:
@@ -99,7 +98,7 @@ def test_a_damaged_file_is_said_so(tmp_path, content):
     damaged = Database(tmp_path / "locks" / "hnm.duckdb")  # a name that must not be taken for a held lock
     damaged.path.parent.mkdir()
     damaged.path.write_bytes(content)
-    for use in (damaged.reading, damaged.writing):
+    for use in (damaged.reading, damaged.writing, lambda: damaged.attached(duckdb.connect(), "warehouse")):
         with pytest.raises(WarehouseError, match="cannot open") as caught, use():
             pass
         assert "move it away" in caught.value.hint
@@ -161,8 +160,6 @@ def test_a_log_of_another_state_of_the_database_is_said_so_too(database, log):
 
 def test_the_file_appears_only_when_it_is_whole(tmp_path, monkeypatch):
     """A kill while the file is made must not leave half of one under its name."""
-    import duckdb
-
     seen = []
     connect = duckdb.connect
 
@@ -198,7 +195,30 @@ def test_readers_do_not_wait_for_readers(database, hold):
     assert holder.poll() is None
 
 
-@pytest.mark.parametrize(("how", "use"), [("writing", values), ("reading", lambda database: add(database, 2))])
+def attached_values(database):
+    """What a stage reads, which is built in a connection of its own."""
+    with duckdb.connect() as connection, database.attached(connection, "warehouse"):
+        return [x for (x,) in connection.execute("select x from warehouse.t order by x").fetchall()]
+
+
+def test_a_stage_that_reads_waits_for_a_short_writer(database, hold):
+    hold("writing", 0.6)
+    assert attached_values(database) == [1]
+
+
+def test_what_was_attached_can_be_written_afterwards(database):
+    with duckdb.connect() as connection:
+        with database.attached(connection, "warehouse"):
+            pass
+        add(database, 2)
+        with database.attached(connection, "warehouse"):
+            assert connection.execute("select count(*) from warehouse.t").fetchall() == [(2,)]
+
+
+@pytest.mark.parametrize(
+    ("how", "use"),
+    [("writing", values), ("writing", attached_values), ("reading", lambda database: add(database, 2))],
+)
 def test_patience_ends_with_the_name_of_the_holder(database, hold, monkeypatch, how, use):
     monkeypatch.setattr(module, "READ_PATIENCE_SECONDS", 0.2)
     monkeypatch.setattr(module, "WRITE_PATIENCE_SECONDS", 0.2)
