@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from hnm.errors import LockedError, WarehouseError
 from hnm.sqltext import literal, quote
 from hnm.warehouse.damage import cannot_open, damaged, log_of, tells_of_damage
+from hnm.warehouse.full_disk import tells_of_full_disk
 from hnm.warehouse.gate import Gate, gate_of
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Database:
         """
         if not self.exists():
             raise WarehouseError(f"there is no warehouse at {self.path}", hint="`hnm run` makes it")
-        with self.gate.reading(), self._damage_told():
+        with self.gate.reading(), self._failures_told():
             connection = self._open(read_only=True, patience=READ_PATIENCE_SECONDS)
             try:
                 # Nothing but the warehouse can be read and nothing written, whatever the SQL says.
@@ -76,23 +77,38 @@ class Database:
         others hold the file.
         `attach`: further DuckDB files to read from, by name.
         """
-        with self.gate.writing(), self._damage_told(), self._transaction(attach or {}) as connection:
+        with self.gate.writing(), self._failures_told(), self._transaction(attach or {}) as connection:
             yield connection
 
     @contextmanager
-    def _damage_told(self) -> Iterator[None]:
-        """Damage that DuckDB finds is said like that of a file that cannot be opened; other errors stay as they are."""
+    def _failures_told(self) -> Iterator[None]:
+        """What is wrong with the file or its disk is said as such; errors of the SQL stay as they are."""
         import duckdb
 
         try:
             yield
         except duckdb.Error as error:
-            if not tells_of_damage(str(error)):
+            told = self._failure_of(error)
+            if told is None:
                 raise
-            raise damaged(self.path, str(error)) from None
+            raise told from None
+
+    def _failure_of(self, error: "duckdb.Error") -> WarehouseError | None:
+        if tells_of_damage(str(error)):
+            return damaged(self.path, str(error))
+        return self._not_written(error) if tells_of_full_disk(error) else None
+
+    def _not_written(self, error: "duckdb.Error") -> WarehouseError:
+        return WarehouseError(
+            f"cannot write {self.path}; nothing of it was published",
+            why=str(error),
+            hint="if the disk is full, free some space (`hnm gc`, `hnm clean`); `hnm run` goes on from here",
+        )
 
     @contextmanager
     def _transaction(self, attach: Mapping[str, Path]) -> Iterator["duckdb.DuckDBPyConnection"]:
+        import duckdb
+
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if not self.exists():
             self._create()
@@ -104,7 +120,8 @@ class Database:
             try:
                 yield connection
             except BaseException:
-                connection.rollback()
+                with suppress(duckdb.Error):  # closing undoes it too, and what failed counts more
+                    connection.rollback()
                 raise
             self._commit(connection)
         finally:
@@ -116,13 +133,7 @@ class Database:
         try:
             connection.commit()
         except duckdb.Error as error:
-            if tells_of_damage(str(error)):
-                raise
-            raise WarehouseError(
-                f"cannot write {self.path}; nothing of it was published",
-                why=str(error),
-                hint="if the disk is full, free some space (`hnm gc`, `hnm clean`); `hnm run` goes on from here",
-            ) from None
+            raise self._failure_of(error) or self._not_written(error) from None
 
     def _open(self, read_only: bool, patience: float) -> "duckdb.DuckDBPyConnection":
         import duckdb
