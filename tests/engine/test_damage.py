@@ -190,3 +190,16 @@ def test_a_damaged_table_of_the_database_is_told_by_what_reads_it(built):
         done = built.hnm(*command)
         assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
         assert "move it away" in " ".join((done.stdout + done.stderr).split())
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b""])
+def test_a_damaged_note_about_an_interrupted_build_does_no_harm(built, content):
+    folder = built.root / "data/warehouse/work/report"
+    (folder / "state").mkdir(parents=True)
+    (folder / "fingerprint").write_bytes(content)
+    (folder / "state" / "half").write_text("of what, nobody knows")
+    (garbage,) = built.load().gc().garbage
+    assert (garbage.kind, garbage.stage) == ("work", "report")
+    built.edit("sql/report.sql", "count(*)", "1 + count(*)")
+    assert built.outcomes("report") == {"report": "built"}
+    assert not folder.exists()
