@@ -18,6 +18,7 @@ _HINTS = {
     errno.EFBIG: "let files be larger (`ulimit -f`)",
     errno.ENOTDIR: "a file stands where a folder must: move it away",
     errno.EEXIST: "a file stands where a folder must: move it away",
+    errno.EISDIR: "a folder stands where a file must: move it away",
     errno.ENAMETOOLONG: "name something shorter",
 }
 _NUMBER = re.compile(r"\[Errno (\d+)\]")
