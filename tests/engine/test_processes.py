@@ -171,6 +171,36 @@ def test_ctrl_c_ends_a_query_of_the_user(built):
     assert seconds < 2
 
 
+NATIVE = '''
+from hnm.transform import Params, transform
+
+
+@transform(params=Params, inputs=("first",))
+def wait(inputs, params, context):
+    """One call of native code that lets other threads work and takes half a minute."""
+    import hashlib
+
+    (context.root / "started").write_text("")
+    hashlib.pbkdf2_hmac("sha256", b"word", b"salt", 60_000_000)
+    yield inputs.table("select n from first")
+'''
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_ends_native_code_that_does_not_let_go(waiting, times):
+    waiting.write("waiting.py", NATIVE)
+    run = waiting.begin()
+    time.sleep(0.3)
+    began = time.monotonic()
+    for _ in range(times):
+        run.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+    _, stderr = run.communicate(timeout=30)
+    assert time.monotonic() - began < (2 if times == 1 else 0.9)
+    assert (run.returncode, "interrupted" in stderr, "Traceback" in stderr) == (1, True, False), stderr
+    assert waiting.rows("select count(*) from first") == [(3,)]
+
+
 # Kills at any moment.
 
 COMPLETE = {"shelf.corpus", "documents", "word_counts", "long_documents", "vectors", "report"}
