@@ -152,9 +152,8 @@ class _Executor:
         try:
             return self._result(entry, among)
         except HnmError as error:
-            secrets = [value for node in self.manifest.nodes.values() for value in node.env_read.values()]
-            mask_error(error, secrets)
-            log_failure(self.manifest.root, self.run_result.invocation_id, error, secrets)
+            mask_error(error, self.manifest.secrets)
+            log_failure(self.manifest.root, self.run_result.invocation_id, error, self.manifest.secrets)
             return StageResult(name, "failed", error.what, seconds=time.monotonic() - began, error=error)
 
     def _result(self, entry: Entry, among: int) -> StageResult:
