@@ -161,7 +161,7 @@ class Project:
         """Run the unit tests of the selected stages, one after the other, in a database in memory."""
         names = self.select(select, exclude)
         tests = (test for name in names for test in self.manifest.unit_tests if test.stage == name)
-        return run_unit_tests(tests, self.manifest.root, self.settings)
+        return self._shown(run_unit_tests(tests, self.manifest.root, self.settings))
 
     def data_tests(self, select: Iterable[str] = (), exclude: Iterable[str] = ()) -> Iterator[Verdict]:
         """Hold the published tables of the selected stages to their contracts and data tests, stage by stage.
@@ -169,7 +169,10 @@ class Project:
         Keeps the failing rows, and writes nothing else. Raises WarehouseError when the warehouse cannot be read.
         """
         nodes = [self.manifest.nodes[name] for name in self.select(select, exclude)]
-        return run_data_tests(nodes, self.warehouse, self.state(), self.settings)
+        return self._shown(run_data_tests(nodes, self.warehouse, self.state(), self.settings))
+
+    def _shown(self, verdicts: Iterable[Verdict]) -> Iterator[Verdict]:
+        return (verdict.without(self.manifest.secrets) for verdict in verdicts)
 
     def retry(self, run: str | None = None) -> Retry:
         """What is left to do of a recorded run, by default the last: what failed, was skipped or not reached."""

@@ -1,8 +1,9 @@
 """Keep secrets out of what is shown or kept: values that a project read with `env_var()` become `***`. Pure."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
-from hnm.errors import HnmError
+from hnm.errors import HnmError, Location
 
 MASK = "***"
 SHORTEST = 4
@@ -17,9 +18,15 @@ def masked(text: str, secrets: Iterable[str]) -> str:
     return text
 
 
+def masked_place(place: Location, secrets: Iterable[str]) -> Location:
+    """The place without the secrets that its path holds."""
+    return Location(Path(masked(str(place.path), secrets)), place.line, place.column)
+
+
 def mask_error(error: HnmError, secrets: Iterable[str]) -> None:
-    """Take the secrets out of an error's words, before anyone sees it."""
+    """Take the secrets out of an error's words and place, before anyone sees it."""
     hidden = tuple(secrets)
     error.what = masked(error.what, hidden)
+    error.where = error.where and masked_place(error.where, hidden)
     error.why = error.why and masked(error.why, hidden)
     error.hint = error.hint and masked(error.hint, hidden)

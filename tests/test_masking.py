@@ -1,9 +1,11 @@
 """Secrets become `***`."""
 
+from pathlib import Path
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hnm.errors import HnmError
+from hnm.errors import HnmError, Location
 from hnm.masking import SHORTEST, mask_error, masked
 
 secrets = st.lists(st.text("abc'\\\n", min_size=SHORTEST, max_size=8), max_size=4)
@@ -27,7 +29,9 @@ def test_a_secret_is_found_with_its_escapes():
 
 
 def test_all_words_of_an_error_are_masked():
-    error = HnmError("what secret", why="why secret", hint="hint secret")
+    place = Location(Path("/folder/secret/file.csv"), 3, 4)
+    error = HnmError("what secret", where=place, why="why secret", hint="hint secret")
     mask_error(error, ["secret"])
     assert (error.what, error.why, error.hint) == ("what ***", "why ***", "hint ***")
+    assert str(error.where) == "/folder/***/file.csv:3:4"
     mask_error(HnmError("nothing else"), ["secret"])

@@ -60,7 +60,7 @@ def chosen(select: list[str] | None, selectors: list[str] | None) -> list[str]:
 
 
 def parse_vars(text: str | None) -> dict[str, Any]:
-    """The mapping in `--vars`. Raises ProjectError when it is none."""
+    """The mapping in `--vars`. Raises ProjectError when it is none, or a name in it is no text to YAML, as `on`."""
     import yaml
 
     if not text:
@@ -73,4 +73,12 @@ def parse_vars(text: str | None) -> dict[str, Any]:
         raise ProjectError(
             "--vars is not a YAML mapping", where=Location(Path("--vars")), why=text, hint="--vars '{name: value}'"
         )
+    for name in found:
+        if not isinstance(name, str):
+            raise ProjectError(
+                f"names of vars are text, not {name!r}",
+                where=Location(Path("--vars")),
+                why=f"YAML reads a word like on, no or null, a number and a date as what they mean: {text}",
+                hint="write the name in quotes: --vars '{\"on\": value}'",
+            )
     return found

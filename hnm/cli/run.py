@@ -24,8 +24,11 @@ from hnm.cli.options import (
     chosen,
     parse_vars,
 )
+from hnm.masking import masked
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hnm.api import Project
     from hnm.engine.plan import Plan
     from hnm.engine.run import Invocation, RunResult
@@ -110,7 +113,7 @@ def execute(
         view.header(loaded, made)
         result = loaded.run(made, view, invocation, log_level.value)
     if as_json:
-        typer.echo(json.dumps(_result_as_json(result), indent=2, default=str))
+        typer.echo(json.dumps(_result_as_json(result, loaded.manifest.secrets), indent=2, default=str))
     print_failures(result)
     if not quiet and not as_json:
         print_outcome(result)
@@ -144,7 +147,7 @@ def _plan_as_json(made: "Plan") -> list[dict[str, object]]:
     ]
 
 
-def _result_as_json(result: "RunResult") -> dict[str, object]:
+def _result_as_json(result: "RunResult", secrets: "Sequence[str]") -> dict[str, object]:
     return {
         "invocation_id": result.invocation_id,
         "ok": result.ok,
@@ -157,7 +160,7 @@ def _result_as_json(result: "RunResult") -> dict[str, object]:
                 "rows": stage.row_count,
                 "seconds": round(stage.seconds, 3),
                 "quarantined": stage.quarantined,
-                "warnings": [str(warning) for warning in stage.warnings],
+                "warnings": [masked(str(warning), secrets) for warning in stage.warnings],
                 "error": str(stage.error) if stage.error else None,
             }
             for stage in result.results

@@ -17,6 +17,7 @@ from hnm.cli.console import show_error, stderr, stdout
 from hnm.context import Advance
 from hnm.engine.plan import Entry, Plan
 from hnm.engine.run import RunResult, StageResult
+from hnm.masking import masked
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -61,6 +62,7 @@ class RunView:
         self._progress: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
         self._name_width = 20
+        self._secrets: tuple[str, ...] = ()
         self._whole_lines = not self.console.is_terminal and "COLUMNS" not in os.environ  # a log is searched, not read
 
     def __enter__(self) -> "RunView":
@@ -90,6 +92,7 @@ class RunView:
 
     def header(self, project: "Project", plan: Plan) -> None:
         """What will run, in one line."""
+        self._secrets = project.manifest.secrets
         names = [entry.node.name for entry in plan.entries]
         longest = max((len(name) for name in names), default=20)
         room = longest if self._whole_lines else self.console.width - BESIDE_NAME
@@ -126,11 +129,11 @@ class RunView:
         if result.quarantined:
             self._indented(f"set aside {result.quarantined:,} malformed: see `_hnm.quarantine`", "yellow")
         for warning in result.warnings:
-            self._indented(f"warning: {warning}", "yellow")
+            self._indented(masked(f"warning: {warning}", self._secrets), "yellow")
 
     def note(self, message: str) -> None:
         if not self.quiet:
-            self._indented(message, "dim")
+            self._indented(masked(message, self._secrets), "dim")
 
     def _indented(self, message: str, style: str) -> None:
         self.console.print(Text(f"        {message}", style), soft_wrap=self._whole_lines)
@@ -138,6 +141,7 @@ class RunView:
     @contextmanager
     def progress(self, description: str, total: int | None, unit: str) -> Iterator[Advance]:
         """A bar with rate and time left; without a terminal, a line every few seconds."""
+        description = masked(description, self._secrets)
         if self.quiet:
             yield lambda count: None
         elif self._progress:

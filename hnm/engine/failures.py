@@ -1,6 +1,5 @@
 """What goes wrong outside of a stage's own logic, in words; and the log that keeps tracebacks."""
 
-import errno
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -8,13 +7,14 @@ from pathlib import Path
 
 from hnm.errors import HnmError, StageError
 from hnm.masking import masked
+from hnm.warehouse.damage import tells_of_damage
 from hnm.warehouse.database import is_interrupt
+from hnm.warehouse.full_disk import tells_of_full_disk
 from hnm.warehouse.lance_table import rebuild_hint, unreadable_stream
 
 LANCE_PREFIX = "lance "
 """What stands before a node's name where SQL reads its Lance table."""
 
-_NO_SPACE = ("no space left", "disk quota", "file too large", "could not write")
 _NO_MEMORY = ("out of memory", "cannot allocate", "could not allocate", "failed to allocate")
 
 
@@ -64,16 +64,17 @@ def _why(error: BaseException, words: str) -> str | None:
 
 
 def hint_for(error: BaseException, words: str, inputs: Mapping[str, str] | None = None) -> str | None:
-    """What helps when the disk or the memory is full or a Lance table is damaged; None for other failures.
+    """What helps when the disk or the memory is full or a table is damaged; None for other failures.
 
     `inputs`: from the names under which the stage knows its inputs to the nodes they are.
     """
     damaged = unreadable_stream(words)
     if damaged:
         return rebuild_hint((inputs or {}).get(damaged, damaged.removeprefix(LANCE_PREFIX)))
-    lower = words.lower()
-    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or any(w in lower for w in _NO_SPACE):
+    if tells_of_damage(words):
+        return "the warehouse's hnm.duckdb is damaged: move it away, and `hnm run` builds everything anew"
+    if tells_of_full_disk(error):
         return "free some disk space (`hnm clean`, old versions), then `hnm run` goes on from here"
-    if isinstance(error, MemoryError) or any(word in lower for word in _NO_MEMORY):
+    if isinstance(error, MemoryError) or any(word in words.lower() for word in _NO_MEMORY):
         return "raise `memory_limit` under `settings:` in project.yml, or lower the stage's batch size"
     return None

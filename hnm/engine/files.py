@@ -1,11 +1,13 @@
 """Content digests of the files that sources read; a file whose size and time are as before is not read again."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 from hnm.engine.fingerprint import Components
+from hnm.masking import masked
 from hnm.project.manifest import Call, Node
 from hnm.warehouse.digest import file_sha256
 
@@ -15,15 +17,16 @@ FACT = "files"
 def file_facts(node: Node, root: Path, known: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Per file that `node` reads: size in bytes, modification time in ns, SHA-256.
 
+    Files are called by their paths without secrets, because these names are kept and shown.
     `known`: the facts of the node's last build.
     Raises SourceError (from the reader) when a file is missing.
     """
     if not isinstance(node.work, Call) or node.work.transform.files is None:
         return {}
     before = known.get(FACT, {})
-    facts = {}
+    facts: dict[str, dict[str, Any]] = {}
     for path in node.work.transform.files(node.work.params, root):
-        name = os.path.relpath(path, root)
+        name = _free(masked(os.path.relpath(path, root), node.env_read.values()), facts)
         status = path.stat()
         old = before.get(name)
         if old and (old["size"], old["mtime_ns"]) == (status.st_size, status.st_mtime_ns):
@@ -31,6 +34,11 @@ def file_facts(node: Node, root: Path, known: Mapping[str, Any]) -> dict[str, di
         else:
             facts[name] = {"size": status.st_size, "mtime_ns": status.st_mtime_ns, "sha256": file_sha256(path)}
     return facts
+
+
+def _free(name: str, taken: Container[str]) -> str:
+    """The name, or one like it where two files differ in nothing but secrets."""
+    return next(found for found in chain([name], (f"{name} {number}" for number in count(2))) if found not in taken)
 
 
 def file_components(facts: Mapping[str, Mapping[str, Any]]) -> Components:

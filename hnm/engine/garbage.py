@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from hnm.engine.changes import REMEMBERED
 from hnm.engine.fingerprint import input_versions
+from hnm.engine.unfinished import begun
 from hnm.sqltext import quote
 from hnm.warehouse.failing_rows import SCHEMA as FAILURES
 from hnm.warehouse.lance_manifests import open_dataset, tags_of, versions_and_tags
@@ -182,9 +183,7 @@ def _lance(warehouse: Warehouse, path: Path, needed: set[int], named: int | None
 def _work(warehouse: Warehouse, declared: Declared) -> Iterator[Garbage]:
     """Folders of builds that were killed and that no build could go on with."""
     for path in sorted((warehouse.folder / "work").glob("*")):
-        marker = path / "fingerprint"
-        begun = marker.read_text() if marker.is_file() else ""
-        if begun not in declared.fingerprints(path.name):
+        if begun(path) not in declared.fingerprints(path.name):
             yield _folder(warehouse, "work", path.name, "an interrupted build that cannot go on", path)
 
 

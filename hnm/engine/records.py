@@ -21,8 +21,7 @@ def recorded_on_disk(
     """A listener that logs the run, and from whose notes the results are written at the end, however that comes."""
     from hnm import __version__
 
-    secrets = tuple(value for node in manifest.nodes.values() for value in node.env_read.values())
-    file = LogFile(log_path(manifest.root, invocation.id), level, secrets)
+    file = LogFile(log_path(manifest.root, invocation.id), level, manifest.secrets)
     header = (
         f"hnm {__version__} · {invocation.command} · {manifest.config.name} · target {manifest.target} · "
         f"{len(plan.entries)} stages, {len(plan.stale())} to build or check"

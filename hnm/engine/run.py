@@ -21,6 +21,7 @@ from hnm.engine.plan import Entry, Plan, complete
 from hnm.engine.publish import publish
 from hnm.engine.schedule import scheduled
 from hnm.engine.testing import refused_stages
+from hnm.engine.unfinished import begun, marker
 from hnm.errors import HnmError, StageError
 from hnm.masking import mask_error
 from hnm.project.manifest import Call, Manifest, Node
@@ -151,9 +152,8 @@ class _Executor:
         try:
             return self._result(entry, among)
         except HnmError as error:
-            secrets = [value for node in self.manifest.nodes.values() for value in node.env_read.values()]
-            mask_error(error, secrets)
-            log_failure(self.manifest.root, self.run_result.invocation_id, error, secrets)
+            mask_error(error, self.manifest.secrets)
+            log_failure(self.manifest.root, self.run_result.invocation_id, error, self.manifest.secrets)
             return StageResult(name, "failed", error.what, seconds=time.monotonic() - began, error=error)
 
     def _result(self, entry: Entry, among: int) -> StageResult:
@@ -246,11 +246,10 @@ def compiled_path(root: Path, name: str) -> Path:
 
 def _prepare(job: Job) -> None:
     """An empty folder to build in; what an interrupted build of the same fingerprint kept in `state/` stays."""
-    marker = job.folder / "fingerprint"
-    if not marker.is_file() or marker.read_text() != job.fingerprint:
+    if begun(job.folder) != job.fingerprint:
         shutil.rmtree(job.folder, ignore_errors=True)
     job.context.workdir.mkdir(parents=True, exist_ok=True)
-    marker.write_text(job.fingerprint)
+    marker(job.folder).write_text(job.fingerprint, encoding="utf-8")
     for leftover in job.folder.glob("*.duckdb*"):
         leftover.unlink()
 

@@ -95,7 +95,8 @@ class RunLog:
         level = logging.INFO if error is None else logging.ERROR
         self._logger.log(level, "%s: %s", f"stopped by {type(error).__name__}" if error else "ended", said)
         for handler in self._logger.handlers:
-            handler.close()
+            with suppress(OSError):  # closing writes what could not be written before
+                handler.close()
 
     def _open(self) -> None:
         self._is_open = True

@@ -4,7 +4,7 @@ A stage has one from its first query to its last: to open and to close one takes
 """
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,10 +44,9 @@ def warehouse_attached(connection: "duckdb.DuckDBPyConnection", job: Job) -> Ite
     """Make the warehouse's tables readable, and the Lance tables among those that the node and its tests read, and its
     own last one where that may be reused; see `table_of`.
 
-    Nobody can publish meanwhile.
+    Nobody can publish meanwhile. Raises WarehouseError when the warehouse's file cannot be opened, LockedError when
+    another process stays in it.
     """
-    import duckdb
-
     own = {job.node.name}
     others = {*job.node.reads, *(name for test in job.node.tests for name in test.reads)} - own
     register_lance(connection, job, others | own if job.previous else others)  # a damaged one must not be in the way
@@ -55,13 +54,8 @@ def warehouse_attached(connection: "duckdb.DuckDBPyConnection", job: Job) -> Ite
     if not database.exists():
         yield
         return
-    with database.gate.reading():
-        connection.execute(f"attach {literal(str(database.path))} as warehouse (read_only)")
-        try:
-            yield
-        finally:
-            with suppress(duckdb.Error):  # what failed before counts more, and closing lets go of the file too
-                connection.execute("detach warehouse")
+    with database.attached(connection, "warehouse"):
+        yield
 
 
 def register_lance(connection: "duckdb.DuckDBPyConnection", job: Job, names: Iterable[str]) -> None:

@@ -10,6 +10,7 @@ from hnm.engine.fingerprint import Components, own_components, without_inputs
 from hnm.engine.plan import SQL_FACT, Plan, make_plan
 from hnm.engine.selectors import Labels, Method
 from hnm.errors import SourceError
+from hnm.masking import mask_error
 from hnm.project.graph import Graph
 from hnm.project.manifest import Manifest, SqlText
 from hnm.warehouse.history import find_run, stage_records
@@ -80,6 +81,7 @@ class Survey:
                 files = file_facts(node, self.manifest.root, before)
             except SourceError as error:
                 error.where = error.where or node.where
+                mask_error(error, node.env_read.values())
                 raise
             components = own_components(node, self.manifest) | file_components(files)
             facts = {SQL_FACT: node.work.template} if isinstance(node.work, SqlText) else {}

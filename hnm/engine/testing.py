@@ -12,6 +12,7 @@ from hnm.engine.contract import check_contract
 from hnm.engine.data_tests import Failure, run_test
 from hnm.engine.unit_test import run_unit_test
 from hnm.errors import HnmError, Location, StageError
+from hnm.masking import masked, masked_place
 from hnm.project.data_tests import DataTest
 from hnm.project.manifest import Node, UnitTest
 from hnm.sqltext import literal, quote
@@ -40,6 +41,11 @@ class Verdict:
     rows: int | None = None
     message: str = ""
     seconds: float = 0.0
+
+    def without(self, secrets: Iterable[str]) -> "Verdict":
+        """The verdict as it may be shown."""
+        hidden = tuple(secrets)
+        return replace(self, message=masked(self.message, hidden), where=masked_place(self.where, hidden))
 
 
 def run_data_tests(

@@ -17,6 +17,7 @@ SOURCE_KINDS = ("api_reference", "beir", "files", "triplets")
 FILE_FORMATS = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 TABLES = ("corpus", "queries", "judgments", "impressions")
 SOURCES_FILE = Path("pipelines") / "sources.yml"
+_WRITTEN = ("pipelines", "sql")
 _IGNORED = "target/\ndata/warehouse/\n"
 
 
@@ -85,14 +86,15 @@ def scaffold() -> Path:
 def init_project(folder: Path, source: SourceSpec, name: str | None = None) -> Path:
     """Write a project into `folder`, which must not hold one. Returns its project.yml.
 
-    Raises ProjectError when the folder is taken or cannot be made, or the name is no name.
+    Raises ProjectError when the folder is taken or cannot be made, or the name is no name, and OSError, having removed
+    what it wrote, when files cannot be written.
     """
     name = name or re.sub(r"\W+", "_", folder.resolve().name).strip("_") or "project"
     if not re.match(NAME, name):
         raise ProjectError(f"{name!r} is no project name", hint="letters, digits and _; give one with --name")
     if folder.is_file():
         raise ProjectError(f"{folder} is a file", where=Location(folder), hint="name a folder, new or empty")
-    taken = [entry for entry in (PROJECT_FILE, "pipelines", "sql") if (folder / entry).exists()]
+    taken = [entry for entry in (PROJECT_FILE, *_WRITTEN) if (folder / entry).exists()]
     if taken:
         raise ProjectError(
             f"{folder} already holds {', '.join(taken)}", where=Location(folder), hint="choose an empty folder"
@@ -106,16 +108,26 @@ def init_project(folder: Path, source: SourceSpec, name: str | None = None) -> P
     except OSError as error:
         what = f"{folder} cannot be made"
         raise ProjectError(what, where=Location(folder), why=error.strerror, hint="name a folder elsewhere") from None
-    for part in ("pipelines", "sql"):
+    with_clicks = source.kind == "api_reference" or bool(clicks)
+    text = _project_text((example / PROJECT_FILE).read_text(encoding="utf-8"), name, source, with_clicks, judged)
+    try:
+        _write(folder, example, text, sources)
+    except OSError:  # half a project would be in the way of the next attempt
+        for entry in _WRITTEN:
+            shutil.rmtree(folder / entry, ignore_errors=True)
+        (folder / PROJECT_FILE).unlink(missing_ok=True)
+        raise
+    return folder / PROJECT_FILE
+
+
+def _write(folder: Path, example: Path, text: str, sources: str | None) -> None:
+    for part in _WRITTEN:
         shutil.copytree(example / part, folder / part)
     if sources is not None:
         (folder / SOURCES_FILE).write_text(sources, encoding="utf-8")
-    with_clicks = source.kind == "api_reference" or bool(clicks)
-    text = _project_text((example / PROJECT_FILE).read_text(encoding="utf-8"), name, source, with_clicks, judged)
     (folder / PROJECT_FILE).write_text(text, encoding="utf-8")
     with (folder / ".gitignore").open("a", encoding="utf-8") as ignored:
         ignored.write(_IGNORED)
-    return folder / PROJECT_FILE
 
 
 def _project_text(example: str, name: str, source: SourceSpec, with_clicks: bool, judged: bool) -> str:

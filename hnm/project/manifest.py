@@ -120,3 +120,8 @@ class Manifest:
     macro_files: Mapping[str, Path]
     unit_tests: tuple[UnitTest, ...] = ()
     experiments: Mapping[str, Experiment] = field(default_factory=dict)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The values of environment variables that the nodes read: they are shown and kept nowhere."""
+        return tuple(value for node in self.nodes.values() for value in node.env_read.values())

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -27,12 +27,19 @@ def run_lock(folder: Path, command: str) -> Iterator[None]:
             hint="wait for it to end; `hnm query` and `hnm show` work meanwhile",
         ) from None
     try:
-        started = datetime.now().astimezone().isoformat(timespec="seconds")
-        holder.write_text(json.dumps({"pid": os.getpid(), "command": command, "since": started}))
+        _note(holder, command)
         yield
     finally:
-        holder.unlink(missing_ok=True)
+        with suppress(OSError):
+            holder.unlink()
         lock.release()
+
+
+def _note(holder: Path, command: str) -> None:
+    """Say who holds the lock, where that can be said: on a full disk the lock holds without, and `hnm gc` works."""
+    started = datetime.now().astimezone().isoformat(timespec="seconds")
+    with suppress(OSError):
+        holder.write_text(json.dumps({"pid": os.getpid(), "command": command, "since": started}))
 
 
 def _describe(holder: Path) -> str:

@@ -10,6 +10,7 @@ from hnm.context import Settings
 from hnm.dataset.diff import changes_table
 from hnm.dataset.find import find
 from hnm.errors import QueryError, nearest
+from hnm.warehouse.damage import DAMAGED, tells_of_damage
 from hnm.warehouse.database import is_interrupt
 from hnm.warehouse.lance_table import rebuild_hint, unreadable_stream
 from hnm.warehouse.state import read_state
@@ -58,6 +59,8 @@ def query(
         except duckdb.CatalogException as error:
             raise _missing(error, connection, state, set(declared)) from None
         except duckdb.Error as error:
+            if tells_of_damage(str(error)):
+                raise  # the file's own error says more
             raise _failed(error, None) from None
         except RuntimeError as error:
             if is_interrupt(error):
@@ -134,4 +137,5 @@ def _failed(error: Exception, hint: str | None) -> QueryError:
     first, *rest = str(error).splitlines()
     damaged = unreadable_stream(str(error))
     hint = rebuild_hint(damaged) if damaged else hint
+    hint = DAMAGED if tells_of_damage(str(error)) else hint
     return QueryError(first, why="\n".join(rest).strip() or None, hint=hint)

@@ -97,3 +97,26 @@ def test_a_file_where_a_folder_must_be(built: TinyProject) -> None:
     assert done.returncode == 1
     assert f"at: {built.root / 'target'}" in done.stderr
     assert "a file stands where a folder must" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("data/warehouse/run.lock", ["run"]),
+        ("data/warehouse/hnm.duckdb", ["run"]),
+        ("data/warehouse/hnm.duckdb.new", ["run"]),
+        ("target/compiled/documents.sql", ["run"]),
+        ("target/manifest.json", ["parse"]),
+    ],
+)
+def test_a_folder_where_a_file_must_be(tiny: TinyProject, name: str, command: list[str]) -> None:
+    (tiny.root / name / "inner").mkdir(parents=True)
+    done = tiny.hnm(*command)
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
+    assert f"at: {tiny.root / name}\n" in done.stderr
+    assert "a folder stands where a file must" in done.stderr
+
+
+def test_a_folder_where_a_mere_note_would_be(tiny: TinyProject) -> None:
+    (tiny.root / "data/warehouse/run.lock.json").mkdir(parents=True)
+    assert tiny.run().ok

@@ -82,6 +82,17 @@ def test_while_a_run_goes_on(waiting):
     assert statuses(waiting) == ["success"]
 
 
+def test_who_writes_for_a_moment_while_a_stage_works_costs_it_nothing_but_time(waiting):
+    run = waiting.begin()
+    with duckdb.connect(waiting.root / "data/warehouse/hnm.duckdb"):
+        waiting.go()
+        time.sleep(1.5)
+        assert run.poll() is None
+    _, stderr = run.communicate(timeout=60)
+    assert run.returncode == 0, stderr
+    assert waiting.rows("select total from last") == [(3,)]
+
+
 def test_a_kill_leaves_the_last_good_state_and_the_next_run_goes_on(waiting):
     run = waiting.begin()
     run.send_signal(signal.SIGKILL)
@@ -158,6 +169,36 @@ def test_ctrl_c_ends_a_query_of_the_user(built):
         run.kill()
     assert (run.returncode, "Traceback" in stderr) == (1, False), stderr
     assert seconds < 2
+
+
+NATIVE = '''
+from hnm.transform import Params, transform
+
+
+@transform(params=Params, inputs=("first",))
+def wait(inputs, params, context):
+    """One call of native code that lets other threads work and takes half a minute."""
+    import hashlib
+
+    (context.root / "started").write_text("")
+    hashlib.pbkdf2_hmac("sha256", b"word", b"salt", 60_000_000)
+    yield inputs.table("select n from first")
+'''
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_ends_native_code_that_does_not_let_go(waiting, times):
+    waiting.write("waiting.py", NATIVE)
+    run = waiting.begin()
+    time.sleep(0.3)
+    began = time.monotonic()
+    for _ in range(times):
+        run.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+    _, stderr = run.communicate(timeout=30)
+    assert time.monotonic() - began < (2 if times == 1 else 0.9)
+    assert (run.returncode, "interrupted" in stderr, "Traceback" in stderr) == (1, True, False), stderr
+    assert waiting.rows("select count(*) from first") == [(3,)]
 
 
 # Kills at any moment.

@@ -1,5 +1,7 @@
 """The log file of a run."""
 
+from pathlib import Path
+
 import pytest
 
 from hnm.engine.run import Invocation
@@ -82,3 +84,15 @@ def test_a_folder_that_cannot_be_written_stops_no_run(tiny):
     (tiny.root / "target").mkdir()
     (tiny.root / "target/logs").write_text("in the way")
     assert run(tiny).ok
+
+
+def test_a_disk_that_fills_up_stops_no_run(tiny):
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("no device that is always full")
+    folder = tiny.root / "target/logs"
+    folder.mkdir(parents=True)
+    invocation = Invocation()
+    (folder / f"{invocation.id}.log").symlink_to(full)
+    project = tiny.load()
+    assert project.run(project.plan(), invocation=invocation).ok

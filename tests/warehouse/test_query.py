@@ -183,12 +183,14 @@ def test_one_query_at_a_time(project):
         ("select 'a'::integer", "Could not convert", None),
         ("select nofunction(1)", "nofunction", None),
         ("select error('stop')", "stop", None),
+        ("select error('Corrupt database file: computed checksum')", "Corrupt database file", None),
     ],
 )
 def test_what_fails_says_why(project, sql, what, hint):
     error = refused(project, sql)
     assert what in error.what
     assert hint is None or hint in str(error.hint)
+    assert "damaged" not in str(error)
 
 
 def test_a_lance_table_whose_folder_is_gone_is_told_as_such(built):
