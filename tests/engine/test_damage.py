@@ -2,6 +2,8 @@
 
 import shutil
 
+import lance
+import pyarrow as pa
 import pytest
 
 
@@ -57,6 +59,73 @@ def test_a_damaged_lance_table_can_be_rebuilt_with_other_rows(built):
     result = built.run("vectors", full_refresh=True)
     assert result.ok, [str(stage.error) for stage in result.results if stage.error]
     assert built.rows("select distinct vector[2] from vectors") == [(2,)]
+
+
+def give_second(tiny, value):
+    """Build the vectors with that number in second place; a new version of the table."""
+    tiny.write(
+        "sql/vectors.sql", f"select doc_id, [words, {value}]::float[2] as vector from {{{{ ref('word_counts') }}}}\n"
+    )
+    assert tiny.run("vectors").ok
+
+
+def put_rows_of_another_version(tiny, number):
+    """The data file of the version, which can be read, holds the rows of the first one."""
+    first, other = (
+        lance.dataset(str(tiny.root / "data/warehouse/lance/vectors.lance"), version=version) for version in (1, number)
+    )
+    (mine,), (theirs,) = (
+        [tiny.root / "data/warehouse/lance/vectors.lance/data" / file.path for file in part.data_files()]
+        for dataset in (first, other)
+        for part in dataset.get_fragments()
+    )
+    shutil.copy(mine, theirs)
+
+
+def test_a_lance_table_with_rows_of_another_version_is_rebuilt_by_a_full_refresh(built):
+    give_second(built, 2)
+    put_rows_of_another_version(built, 2)
+    assert built.rows("select distinct vector[2] from vectors") == [(1,)]
+    assert built.hnm("dataset", "verify", "vectors").returncode == 1
+    assert built.run("vectors", full_refresh=True).ok
+    assert built.rows("select distinct vector[2] from vectors") == [(2,)]
+    assert built.hnm("dataset", "verify", "vectors").returncode == 0
+
+
+def test_a_version_with_rows_of_another_one_is_not_taken_up_again(built):
+    for value in (2, 3):
+        give_second(built, value)
+    put_rows_of_another_version(built, 2)
+    give_second(built, 2)
+    assert built.rows("select distinct vector[2] from vectors") == [(2,)]
+
+
+def test_a_full_refresh_mends_columns_that_do_not_count_for_the_content(built):
+    built.edit("pipelines/tiny.yml", "  - name: report", VECTORS_BY_TRANSFORM + "  - name: report")
+    built.write("encoding.py", ENCODING)
+    assert built.run("encoded").ok
+    table = str(built.root / "data/warehouse/lance/encoded.lance")
+    rows = lance.dataset(table).to_table()
+    (file,) = (built.root / "data/warehouse/lance/encoded.lance/data").iterdir()
+    zeros = pa.FixedSizeListArray.from_arrays(pa.array([0.0] * 8, pa.float32()), 2)
+    lance.write_dataset(rows.set_column(1, rows.schema.field(1), zeros), str(built.root / "other.lance"))
+    shutil.copy(next((built.root / "other.lance/data").iterdir()), file)
+    assert built.rows("select distinct vector[1] from encoded") == [(0,)]
+    assert built.run("encoded", full_refresh=True).ok
+    assert built.rows("select distinct vector[1] from encoded") == [(1,)]
+
+
+VECTORS_BY_TRANSFORM = """\
+  - {name: encoded, materialized: lance, transform: 'encoding:encode', inputs: {texts: ref(documents)}}
+"""
+ENCODING = """
+from hnm.transform import Params, transform
+
+
+@transform(params=Params, inputs=("texts",), version_by=("doc_id",))
+def encode(inputs, params, context):
+    yield from inputs.sql("select doc_id, [1, 2]::float[2] as vector from texts")
+"""
 
 
 def harm_manifest(file, how):
