@@ -58,7 +58,7 @@ def _lance_version(connection: "duckdb.DuckDBPyConnection", job: Job, checked: C
     else:
         path.parent.mkdir(parents=True, exist_ok=True)
         with closing(_stream(connection, job.table)) as rows:  # one that is left open keeps the file aside attached
-            version = lance_table.write_version(path, rows)
+            version = lance_table.write_version(path, rows, job.published)
     return Placed(location, version, statistics(connection, job.table))
 
 

@@ -82,25 +82,21 @@ def set_damaged_aside(path: Path) -> int:
     return max((version for version, _ in damaged), default=0)
 
 
-def beyond(path: Path, dataset: Any, least: int) -> Any:
-    """The dataset with its newest version under a number above `least`; the same files, and none of the numbers before.
+def manifest_files(path: Path) -> dict[int, Path]:
+    """The file of every manifest by version, the oldest first, damaged ones included. None is opened."""
+    files = (path / "_versions").glob("*.manifest")
+    numbered = {_version(int(file.stem)): file for file in files if file.stem.isdecimal()}
+    return dict(sorted(numbered.items()))
 
-    So that a version that was damaged or deleted, and that a tag or a record still names, never holds other rows.
-    """
-    while dataset.version <= least:
-        taken = int(dataset.version)
-        dataset.restore()
-        for version, file, _ in _manifests(path):
-            if version == taken:
-                file.unlink()
-    return dataset
+
+def has_manifest(path: Path, version: int) -> bool:
+    """Is there the file of a version's manifest, damaged or not? Much faster than to open it."""
+    return any((path / "_versions" / f"{number}.manifest").exists() for number in (_NAMED_BACKWARDS - version, version))
 
 
 def _manifests(path: Path) -> Iterator[tuple[int, Path, Any]]:
     """Version and file of every manifest, the oldest first, and the dataset at it; None where it is damaged."""
-    files = (path / "_versions").glob("*.manifest")
-    numbered = [(int(file.stem), file) for file in files if file.stem.isdecimal()]
-    for version, file in sorted((_version(number), file) for number, file in numbered):
+    for version, file in manifest_files(path).items():
         try:
             yield version, file, open_dataset(path, version)
         except OSError:

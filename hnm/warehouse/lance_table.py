@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hnm.errors import WarehouseError
-from hnm.warehouse.lance_manifests import beyond, open_dataset, set_damaged_aside, tags_of
+from hnm.warehouse.lance_manifests import manifest_files, newest_readable, open_dataset, set_damaged_aside, tags_of
+from hnm.warehouse.lance_numbers import write_beyond
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -16,17 +17,22 @@ SCANNED: Any = {"batch_size_bytes": 16 * 2**20, "batch_readahead": 2, "io_buffer
 rows ahead, however wide they are, and holds up to 2 GB of what it has read and not decoded."""
 
 
-def write_version(path: Path, rows: "pa.RecordBatchReader") -> int:
+def write_version(path: Path, rows: "pa.RecordBatchReader", published: int = 0) -> int:
     """Write all rows as a new version of the dataset at `path` (made when absent) and return the version's number.
 
-    Where its newest version is damaged, that is set aside. A number that a tag names is never given again.
+    Where its newest version is damaged, that is set aside. No number is given again that is up to `published`, or that
+    a damaged version had or a tag names.
     """
     import lance
 
     damaged = set_damaged_aside(path)
-    mode = "overwrite" if any(path.glob("_versions/*.manifest")) else "create"
-    dataset: Any = lance.write_dataset(rows, str(path), mode=mode)
-    return int(beyond(path, dataset, max(damaged, *tags_of(dataset).values(), 0)).version)
+    before = newest_readable(path)
+    newest = max(manifest_files(path), default=0)
+    taken = max(published, damaged, *(tags_of(before).values() if before else ()))
+    if newest < taken:
+        return write_beyond(path, rows, taken)
+    mode = "overwrite" if newest else "create"
+    return int(lance.write_dataset(rows, str(path), mode=mode).version)
 
 
 def open_version(path: Path, version: int, name: str | None = None) -> Any:

@@ -1,10 +1,16 @@
 """What was deleted or damaged by hand: said so, and built again."""
 
 import shutil
+import signal
+import subprocess
+import sys
 
 import lance
 import pyarrow as pa
 import pytest
+from tiny_project import environment
+
+from hnm.warehouse.lance_table import write_version
 
 
 def lance_files(tiny, part):
@@ -140,12 +146,10 @@ def harm_manifest(file, how):
     file.write_bytes(wrong[how])
 
 
-@pytest.mark.parametrize(
-    "how", ["cut", "overwritten", "overwritten but for its end", "full of zeros", "empty", "deleted"]
-)
+@pytest.mark.parametrize("how", ["cut", "overwritten", "overwritten but for its end", "full of zeros", "empty"])
 def test_a_lance_table_whose_manifest_is_damaged_fails_what_reads_it_in_words_and_can_be_rebuilt(built, how):
     (file,) = (path for path in lance_files(built, "_versions") if path.suffix == ".manifest")
-    file.unlink() if how == "deleted" else harm_manifest(file, how)
+    harm_manifest(file, how)
     built.write("sql/report.sql", "select count(distinct vector[1]) as n from {{ ref('vectors') }}")
     assert "--select vectors --full-refresh" in str(built.failure("report").hint)
     shown = built.hnm("query", "select vector from vectors")
@@ -153,6 +157,82 @@ def test_a_lance_table_whose_manifest_is_damaged_fails_what_reads_it_in_words_an
     result = built.run("vectors", "report", full_refresh=True)
     assert result.ok, [str(stage.error) for stage in result.results if stage.error]
     assert built.rows("select n from report") == [(4,)]
+
+
+def manifests(tiny):
+    """The manifest of each version, by number."""
+    files = (path for path in lance_files(tiny, "_versions") if path.suffix == ".manifest")
+    return {2**64 - 1 - int(file.stem): file for file in files}
+
+
+def test_a_lance_table_whose_manifest_was_deleted_is_built_again(built):
+    manifests(built)[1].unlink()
+    shown = built.hnm("query", "select vector from vectors")
+    assert (shown.returncode, "Traceback" in shown.stderr) == (1, False), shown.stderr
+    assert "`hnm run --select vectors` builds it anew" in " ".join(shown.stderr.split())
+    (entry,) = built.load().plan(["vectors"]).entries
+    assert (entry.status, entry.reason) == ("run", "never built")
+    outcomes = built.outcomes()
+    assert (outcomes["vectors"], outcomes["report"]) == ("built", "fresh")
+    assert built.rows("select count(*) from vectors") == [(4,)]
+
+
+def test_versions_beside_one_whose_manifest_was_deleted_can_be_read(built):
+    assert built.hnm("dataset", "tag", "v1", "vectors").returncode == 0
+    give_second(built, 2)
+    manifests(built)[2].unlink()
+    assert built.rows('select distinct vector[2] from "vectors@v1"') == [(1,)]
+
+
+KILLED = """
+import os, signal
+from hnm.engine import run
+from hnm.cli.main import main
+
+run.publish = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+main()
+"""
+
+
+def killed_before_it_publishes(tiny, *arguments):
+    """Run the command until the files of a stage are in place and the state does not name them yet."""
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, *arguments], cwd=tiny.root, env=environment(), timeout=120, capture_output=True
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+@pytest.mark.parametrize("how", ["the table", "all manifests", "the newest manifest"])
+def test_a_number_that_was_published_is_not_given_to_rows_that_were_not(built, how):
+    """What remains was deleted by hand, and the run that builds it again is killed before it publishes."""
+    give_second(built, 2)
+    table = built.root / "data/warehouse/lance/vectors.lance"
+    if how == "the newest manifest":
+        manifests(built)[2].unlink()
+    else:
+        shutil.rmtree(table if how == "the table" else table / "_versions")
+    built.edit("sql/vectors.sql", "words, 2", "words, 3")
+    killed_before_it_publishes(built, "run", "--select", "vectors")
+    built.edit("sql/vectors.sql", "words, 3", "words, 2")
+    assert max(manifests(built)) == 3
+    (entry,) = built.load().plan(["vectors"]).entries
+    assert (entry.status, entry.reason) == ("run", "never built")
+    outcomes = built.outcomes()
+    assert (outcomes["vectors"], outcomes["report"]) == ("built", "built")
+    assert built.rows("select distinct vector[2] from vectors") == [(2,)]
+    assert built.load().state()["vectors"].lance_version == 4
+    assert built.hnm("gc", "--yes").returncode == 0
+    assert built.rows("select distinct vector[2] from vectors") == [(2,)]
+
+
+def test_a_version_under_a_number_beyond_is_written_on_a_leftover_of_one_that_was_killed(tmp_path):
+    table, rows = tmp_path / "x.lance", pa.table({"a": [1, 2, 3]})
+    lance.write_dataset(rows.slice(1), str(table / "_new"))
+    assert write_version(table, rows.to_reader(), published=7) == 8
+    assert lance.dataset(str(table)).to_table() == rows
+    assert [entry["version"] for entry in lance.dataset(str(table)).versions()] == [8]
+    assert write_version(table, rows.slice(1).to_reader(), published=8) == 9
+    assert lance.dataset(str(table), version=8).to_table() == rows
 
 
 @pytest.mark.parametrize("damaged", ["v1", "v2"])
