@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hnm.errors import WarehouseError, nearest
-from hnm.warehouse.lance_manifests import versions_and_tags
+from hnm.warehouse.lance_manifests import versions
 from hnm.warehouse.lance_table import open_version
+from hnm.warehouse.lance_tags import tags_of
 from hnm.warehouse.state import Materialization, has_state, read_materializations
 from hnm.warehouse.warehouse import Warehouse
 
@@ -93,7 +94,7 @@ def find_reference(
 def versions_of(warehouse: Warehouse, stage: str) -> tuple[DatasetVersion, ...]:
     """Every published version of a Lance stage, the newest first; those that were removed are there, but not `here`.
 
-    Raises WarehouseError when the stage is unknown or keeps no versions.
+    Raises WarehouseError when the stage is unknown or keeps no versions, DamagedTagError when a tag cannot be read.
     """
     if not warehouse.database.exists():
         raise WarehouseError("nothing is built yet", hint=f"`hnm run --select +{stage}` makes the first version")
@@ -103,7 +104,7 @@ def versions_of(warehouse: Warehouse, stage: str) -> tuple[DatasetVersion, ...]:
     if not rows:
         raise _no_versions(stage, state)
     folder = warehouse.folder / rows[0][0]
-    present, tags = versions_and_tags(folder)
+    present, tags = versions(folder), tags_of(folder)
     done = state.get(stage)
     return tuple(
         DatasetVersion(

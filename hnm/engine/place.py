@@ -15,6 +15,7 @@ from hnm.engine.job import Job
 from hnm.errors import WarehouseError
 from hnm.sqltext import quote
 from hnm.warehouse import lance_table
+from hnm.warehouse.lance_tags import DamagedTagError
 from hnm.warehouse.model_folder import folder_version
 
 if TYPE_CHECKING:
@@ -110,5 +111,8 @@ def _same_content(job: Job, checked: Checked) -> DatasetVersion | None:
     old = job.state.get(job.node.name)
     if old is None or old.materialized != "lance" or old.data_version == checked.data_version:
         return None
-    versions = versions_of(job.warehouse, job.node.name)
+    try:
+        versions = versions_of(job.warehouse, job.node.name)
+    except DamagedTagError:  # the commands about versions say so; a build needs no tags
+        return None
     return next((entry for entry in versions if entry.here and entry.data_version == checked.data_version), None)

@@ -49,22 +49,14 @@ def newest_readable(path: Path) -> Any | None:
         return readable[-1] if readable else None
 
 
-def versions_and_tags(path: Path) -> tuple[set[int], dict[str, int]]:
-    """The versions whose manifest can be read, and which version each tag names; empty where there is no dataset."""
+def versions(path: Path) -> set[int]:
+    """The versions whose manifest can be read; empty where there is no dataset."""
     newest = newest_readable(path)
     if newest is None:
-        return set(), {}
-    try:
-        with damage_as_os_error():
-            versions = {int(entry["version"]) for entry in newest.versions()}
-    except OSError:  # one of them is damaged
-        versions = {version for version, _, dataset in _manifests(path) if dataset is not None}
-    return versions, tags_of(newest)
-
-
-def tags_of(dataset: Any) -> dict[str, int]:
-    """The tags of a dataset, and the version that each of them names."""
-    return {name: int(tag["version"]) for name, tag in dataset.tags.list().items()}
+        return set()
+    with suppress(OSError), damage_as_os_error():
+        return {int(entry["version"]) for entry in newest.versions()}
+    return {version for version, _, dataset in _manifests(path) if dataset is not None}  # one of them is damaged
 
 
 def set_damaged_aside(path: Path) -> int:

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hnm.errors import WarehouseError
-from hnm.warehouse.lance_manifests import manifest_files, newest_readable, open_dataset, set_damaged_aside, tags_of
+from hnm.warehouse.lance_manifests import manifest_files, open_dataset, set_damaged_aside
 from hnm.warehouse.lance_numbers import write_beyond
+from hnm.warehouse.lance_tags import read_tags
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,10 +26,8 @@ def write_version(path: Path, rows: "pa.RecordBatchReader", published: int = 0) 
     """
     import lance
 
-    damaged = set_damaged_aside(path)
-    before = newest_readable(path)
+    taken = max(published, set_damaged_aside(path), *read_tags(path).versions.values())
     newest = max(manifest_files(path), default=0)
-    taken = max(published, damaged, *(tags_of(before).values() if before else ()))
     if newest < taken:
         return write_beyond(path, rows, taken)
     mode = "overwrite" if newest else "create"

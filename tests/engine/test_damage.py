@@ -10,6 +10,8 @@ import pyarrow as pa
 import pytest
 from tiny_project import environment
 
+from hnm.dataset.find import find
+from hnm.errors import WarehouseError
 from hnm.warehouse.lance_table import write_version
 
 
@@ -257,6 +259,62 @@ def test_versions_beside_a_damaged_one_stay_and_its_number_is_not_given_again(bu
             assert (shown.returncode, shown.stdout.split()) == (0, ["second", str(value)]), shown.stderr
     listed = built.hnm("dataset", "log", "vectors")
     assert (listed.returncode, "Traceback" in listed.stderr) == (0, False), listed.stderr
+
+
+TAG_DAMAGE = {
+    "empty": lambda refs: (refs / "tags/v1.json").write_bytes(b""),
+    "no tag": lambda refs: (refs / "tags/v1.json").write_text("{}"),
+    "garbage": lambda refs: (refs / "tags/v1.json").write_bytes(bytes(range(256))),
+    "a folder": lambda refs: ((refs / "tags/v1.json").unlink(), (refs / "tags/v1.json").mkdir()),
+    "no folder": lambda refs: (shutil.rmtree(refs), refs.write_text("x")),
+}
+
+
+@pytest.mark.parametrize("how", TAG_DAMAGE)
+def test_a_damaged_tag_is_named_and_is_not_in_the_way_of_builds_and_of_other_garbage(built, how):
+    assert built.hnm("dataset", "tag", "v1", "vectors").returncode == 0
+    refs = built.root / "data/warehouse/lance/vectors.lance/_refs"
+    TAG_DAMAGE[how](refs)
+    give_second(built, 2)
+    give_second(built, 1)
+    assert built.rows("select distinct vector[2] from vectors") == [(1,)]
+    shutil.copytree(built.root / "data/warehouse/lance/vectors.lance/data", built.root / "data/warehouse/work/gone")
+    collected = built.hnm("gc", "--yes", "--removed-stages")
+    assert (collected.returncode, "gone" in collected.stdout) == (0, True), collected.stderr
+    assert sorted(manifests(built)) == [1, 2, 3]
+    named = refs if how == "no folder" else refs / "tags/v1.json"
+    with pytest.raises(WarehouseError) as refused:
+        find(built.load().warehouse, "vectors")
+    assert (refused.value.where.path, "`hnm dataset tag" in refused.value.hint) == (named, True)
+    shutil.rmtree(named) if named.is_dir() else named.unlink()
+    assert built.hnm("dataset", "tag", "v1", "vectors@1").returncode == 0
+    assert built.rows('select distinct vector[2] from "vectors@v1"') == [(1,)]
+    assert built.hnm("gc", "--yes").returncode == 0
+    assert sorted(manifests(built)) == [1, 3]
+
+
+@pytest.mark.parametrize(
+    "command", ["list", "log vectors", "verify --all", "tag v2 vectors", "untag vectors@v1", "rm vectors@1"]
+)
+def test_commands_about_versions_name_a_damaged_tag(built, command):
+    refs = built.root / "data/warehouse/lance/vectors.lance/_refs"
+    built.write(str(refs / "tags/v1.json"), "{}")
+    refused = built.hnm("dataset", *command.split())
+    assert (refused.returncode, "Traceback" in refused.stderr) == (1, False), refused.stderr
+    said = "".join(refused.stderr.split())
+    assert (str(refs / "tags/v1.json") in said, "hnmdatasettagv1vectors@NUMBER" in said) == (True, True)
+
+
+def test_records_of_a_removed_stage_stay_where_a_tag_of_it_is_damaged(built):
+    assert built.hnm("dataset", "tag", "v1", "vectors").returncode == 0
+    tag = built.root / "data/warehouse/lance/vectors.lance/_refs/tags/v1.json"
+    content = tag.read_text()
+    tag.write_text("")
+    built.stages("stages: [{name: report}]", report="select 1 as documents")
+    collected = built.hnm("gc", "--yes", "--removed-stages")
+    assert collected.returncode == 0, collected.stderr
+    tag.write_text(content)
+    assert built.rows('select count(*) from "vectors@v1"') == [(4,)]
 
 
 def test_a_deleted_table_is_built_again(built):
