@@ -6,7 +6,7 @@ from typing import Any
 
 from hnm.dataset.find import DatasetVersion, find, versions_of
 from hnm.errors import WarehouseError, nearest
-from hnm.warehouse.lance_manifests import damage_as_os_error, newest_readable
+from hnm.warehouse.lance_manifests import damage_as_os_error, has_manifest, newest_readable
 from hnm.warehouse.lance_table import is_readable, rebuild_hint
 from hnm.warehouse.lance_tags import tags_of
 from hnm.warehouse.warehouse import Warehouse
@@ -37,13 +37,11 @@ def tag(warehouse: Warehouse, version: DatasetVersion, name: str, move: bool = F
             (tags.create if before is None else tags.update)(name, version.lance_version)
     except OSError as error:
         what = f"version {version.lance_version} of {version.stage} cannot be tagged"
-        there = is_readable(version.folder, version.lance_version)
-        hint = _can_be_written(version.folder) if there else _HINT.format(version.stage)
-        raise WarehouseError(what, why=str(error).splitlines()[0], hint=hint) from None
+        raise WarehouseError(what, why=str(error).splitlines()[0], hint=_mended_by(version)) from None
     # From here on no cleaning up takes the version. One that ran meanwhile may have: then no tag must point to nothing.
     if not is_readable(version.folder, version.lance_version):
         tags.delete(name) if before is None else tags.update(name, before)
-        raise WarehouseError(f"{version.name} went while it was tagged", hint=_HINT.format(version.stage))
+        raise WarehouseError(f"{version.name} cannot be read, so it was not tagged", hint=_mended_by(version))
 
 
 def untag(warehouse: Warehouse, stage: str, name: str) -> DatasetVersion:
@@ -62,6 +60,15 @@ def untag(warehouse: Warehouse, stage: str, name: str) -> DatasetVersion:
         what = f"{stage}@{name} cannot be untagged"
         raise WarehouseError(what, why=str(error).splitlines()[0], hint=_can_be_written(folder)) from None
     return version
+
+
+def _mended_by(version: DatasetVersion) -> str:
+    """A hint for a version that cannot be tagged."""
+    if is_readable(version.folder, version.lance_version):
+        return _can_be_written(version.folder)
+    if version.lost or has_manifest(version.folder, version.lance_version):
+        return rebuild_hint(version.stage if version.current else version.name)
+    return _HINT.format(version.stage)
 
 
 def _can_be_written(folder: Path) -> str:

@@ -49,7 +49,7 @@ def newest_readable(path: Path) -> Any | None:
         return readable[-1] if readable else None
 
 
-def versions(path: Path) -> set[int]:
+def readable_versions(path: Path) -> set[int]:
     """The versions whose manifest can be read; empty where there is no dataset."""
     newest = newest_readable(path)
     if newest is None:
@@ -67,11 +67,17 @@ def set_damaged_aside(path: Path) -> int:
     with suppress(OSError):
         open_dataset(path)
         return 0
-    damaged = [(version, file) for version, file, dataset in _manifests(path) if dataset is None]
-    for _, file in damaged:
-        (path / DAMAGED).mkdir(exist_ok=True)
-        file.replace(path / DAMAGED / file.name)
-    return max((version for version, _ in damaged), default=0)
+    damaged = [version for version, _, dataset in _manifests(path) if dataset is None]
+    for version in damaged:
+        set_aside(path, version)
+    return max(damaged, default=0)
+
+
+def set_aside(path: Path, version: int) -> None:
+    """Move the manifest of one version to the folder `DAMAGED`; its rows are leftovers then, for `gc` to remove."""
+    file = manifest_files(path)[version]
+    (path / DAMAGED).mkdir(exist_ok=True)
+    file.replace(path / DAMAGED / file.name)
 
 
 def manifest_files(path: Path) -> dict[int, Path]:
