@@ -50,13 +50,12 @@ def list_(as_json: JsonOption = False, project: ProjectOption = Path(), target: 
     """
     from hnm.api import Project
     from hnm.cli.dataset_view import print_stages
-    from hnm.dataset.find import versions_of
+    from hnm.dataset.find import stages_with_versions, versions_of
 
-    loaded = Project.load(project, target)
-    names = [name for name, done in sorted(loaded.state().items()) if done.materialized == "lance"]
-    found = {name: versions_of(loaded.warehouse, name) for name in names}
+    warehouse = Project.load(project, target).warehouse
+    found = {name: versions_of(warehouse, name) for name in stages_with_versions(warehouse)}
     if as_json:
-        _echo({name: [_version_json(version) for version in versions] for name, versions in found.items()})
+        _echo({name: _log_json(versions) for name, versions in found.items()})
     else:
         print_stages(found)
 
@@ -78,7 +77,7 @@ def log(
 
     found = versions_of(Project.load(project, target).warehouse, stage)
     if as_json:
-        _echo([_version_json(version) for version in found])
+        _echo(_log_json(found))
     else:
         print_log(found)
 
@@ -204,13 +203,15 @@ def verify(
     from hnm.api import Project
     from hnm.cli.dataset_outcome_view import print_verdict
     from hnm.cli.dataset_view import working
-    from hnm.dataset.find import versions_of
+    from hnm.dataset.find import stages_with_versions, versions_of
     from hnm.dataset.verify import verify as check
 
     if everything:
         loaded = Project.load(project, target)
-        names = [name for name, done in sorted(loaded.state().items()) if done.materialized == "lance"]
-        chosen = [entry for name in names for entry in versions_of(loaded.warehouse, name) if entry.here]
+        known = [versions_of(loaded.warehouse, name) for name in stages_with_versions(loaded.warehouse)]
+        chosen = [entry for versions in known for entry in versions if entry.here or entry.lost]
+        if not chosen:
+            _say("there is no version to verify; `hnm run` builds the stages with `materialized: lance`")
     else:
         loaded, found = loaded_version(project, target, version)
         chosen = [found]
@@ -303,6 +304,13 @@ def _say(text: str) -> None:
 
 def _echo(content: Any) -> None:
     typer.echo(json.dumps(content, indent=2, ensure_ascii=False, default=str))
+
+
+def _log_json(versions: "tuple[DatasetVersion, ...]") -> list[dict[str, Any]]:
+    from hnm.dataset.find import damaged_versions
+
+    damaged = damaged_versions(versions)
+    return [_version_json(version) | {"damaged": version.lance_version in damaged} for version in versions]
 
 
 def _version_json(version: "DatasetVersion") -> dict[str, Any]:

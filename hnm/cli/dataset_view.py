@@ -29,6 +29,8 @@ def working(what: str) -> Iterator[None]:
 
 
 def print_stages(found: "Mapping[str, tuple[DatasetVersion, ...]]") -> None:
+    from hnm.dataset.find import damaged_versions
+
     if not found:
         stderr().print("no stage keeps versions yet; `hnm run` builds those with `materialized: lance`")
         return
@@ -36,9 +38,11 @@ def print_stages(found: "Mapping[str, tuple[DatasetVersion, ...]]") -> None:
     for name, versions in found.items():
         current = next((version for version in versions if version.current), None)
         tags = [tag for version in versions for tag in version.tags]
+        damaged = damaged_versions(versions)
+        there = sum(version.here or version.lost for version in versions)
         table.add_row(
             name,
-            str(sum(version.here for version in versions)),
+            f"{there}, {len(damaged)} damaged" if damaged else str(there),
             str(current.lance_version) if current else "—",
             ", ".join(tags) or "—",
             f"{current.row_count:,}" if current else "—",
@@ -48,6 +52,9 @@ def print_stages(found: "Mapping[str, tuple[DatasetVersion, ...]]") -> None:
 
 
 def print_log(versions: "Sequence[DatasetVersion]") -> None:
+    from hnm.dataset.find import damaged_versions
+
+    damaged = damaged_versions(versions)
     table = table_of("version", "tags", "rows", "changes", "digest", "built", "")
     for version in versions:
         table.add_row(
@@ -57,18 +64,25 @@ def print_log(versions: "Sequence[DatasetVersion]") -> None:
             _changes(version),
             version.data_version[:12],
             _minute(version.built_at),
-            "current" if version.current else "" if version.here else "removed",
-            style=None if version.here else "dim",
+            _standing(version, version.lance_version in damaged),
+            style=None if version.here or version.lost else "dim",
         )
     for column in table.columns:
         column.no_wrap = column.header != Text("tags")  # of which there may be any number
     stdout().print(table)
 
 
+def _standing(version: "DatasetVersion", damaged: bool) -> str:
+    removed = not version.here and not version.lost
+    words = {"current": version.current, "damaged": damaged, "removed": removed}
+    return ", ".join(word for word, holds in words.items() if holds)
+
+
 def print_version(version: "DatasetVersion", record: "Record | None") -> None:
     facts = {
         "version": f"{version.stage}@{version.lance_version}"
-        + (", current" if version.current else "" if version.here else ", its rows were removed"),
+        + (", current" if version.current else "")
+        + ("" if version.here else ", its rows are lost" if version.lost else ", its rows were removed"),
         "tags": ", ".join(version.tags),
         "digest": version.data_version,
         "rows": f"{version.row_count:,}",

@@ -4,14 +4,15 @@ Tags are Lance's own: they lie beside the data that they name, and Lance keeps w
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hnm.errors import WarehouseError, nearest
-from hnm.warehouse.lance_manifests import versions_and_tags
+from hnm.warehouse.lance_manifests import manifest_files, readable_versions
 from hnm.warehouse.lance_table import open_version
+from hnm.warehouse.lance_tags import tags_of
 from hnm.warehouse.state import Materialization, has_state, read_materializations
 from hnm.warehouse.warehouse import Warehouse
 
@@ -31,7 +32,8 @@ class DatasetVersion:
     """One published version of a Lance stage.
 
     `folder`: of the Lance dataset, which holds all versions. `data_version`: the digest of its content, 32 hex digits.
-    `tags`: in alphabetical order. `current`: is it what the stage is at the moment? `here`: False when it was removed.
+    `tags`: in alphabetical order. `current`: is it what the stage is at the moment? `here`: False when it was removed,
+    or lost; one that is damaged is here.
     `inserted`, `changed`, `deleted`: rows against the version that it replaced, where known. `built_at`: UTC, ISO 8601.
     """
 
@@ -54,6 +56,11 @@ class DatasetVersion:
         """How people call it: by its first tag, else by its number."""
         return f"{self.stage}@{self.tags[0] if self.tags else self.lance_version}"
 
+    @property
+    def lost(self) -> bool:
+        """Did it go though nothing removes what is current or tagged?"""
+        return not self.here and (self.current or bool(self.tags))
+
     def open(self) -> Any:
         """The Lance dataset at this version. Raises WarehouseError when it was removed or is damaged."""
         return open_version(self.folder, self.lance_version, None if self.current else self.name)
@@ -62,7 +69,8 @@ class DatasetVersion:
 def find(warehouse: Warehouse, stage: str, version: str | None = None, removed: bool = False) -> DatasetVersion:
     """The version of a Lance stage that is called `version`: a tag, a number, or the beginning of a digest.
 
-    None is the current one. `removed`: also one whose rows are gone, and of which the record is left.
+    None is the current one. `removed`: also one whose rows are gone, and of which the record is left. One that is lost
+    is found all the same: whoever opens it is told.
     Raises WarehouseError when there is no such stage or version, or several.
     """
     return choose(stage, versions_of(warehouse, stage), version, removed)
@@ -93,7 +101,7 @@ def find_reference(
 def versions_of(warehouse: Warehouse, stage: str) -> tuple[DatasetVersion, ...]:
     """Every published version of a Lance stage, the newest first; those that were removed are there, but not `here`.
 
-    Raises WarehouseError when the stage is unknown or keeps no versions.
+    Raises WarehouseError when the stage is unknown or keeps no versions, DamagedTagError when a tag cannot be read.
     """
     if not warehouse.database.exists():
         raise WarehouseError("nothing is built yet", hint=f"`hnm run --select +{stage}` makes the first version")
@@ -103,7 +111,7 @@ def versions_of(warehouse: Warehouse, stage: str) -> tuple[DatasetVersion, ...]:
     if not rows:
         raise _no_versions(stage, state)
     folder = warehouse.folder / rows[0][0]
-    present, tags = versions_and_tags(folder)
+    present, tags = manifest_files(folder), tags_of(folder)
     done = state.get(stage)
     return tuple(
         DatasetVersion(
@@ -125,6 +133,23 @@ def versions_of(warehouse: Warehouse, stage: str) -> tuple[DatasetVersion, ...]:
     )
 
 
+def stages_with_versions(warehouse: Warehouse) -> list[str]:
+    """The Lance stages that were built, in alphabetical order, whether or not their files are still there."""
+    if not warehouse.database.exists():
+        return []
+    with warehouse.database.reading() as connection:
+        return _keeping_versions(read_materializations(connection))
+
+
+def damaged_versions(versions: Sequence[DatasetVersion]) -> set[int]:
+    """The numbers of those, among the versions of one stage, that are lost or whose manifest cannot be read.
+
+    Their rows are not looked at: `verify` does that.
+    """
+    readable = readable_versions(versions[0].folder)
+    return {entry.lance_version for entry in versions if entry.here or entry.lost} - readable
+
+
 def choose(
     stage: str, versions: Iterable[DatasetVersion], version: str | None, removed: bool = False
 ) -> DatasetVersion:
@@ -139,7 +164,7 @@ def choose(
             or [entry for entry in known if _DIGEST.fullmatch(version) and entry.data_version.startswith(version)]
         )
     found = [_called(entry, version) for entry in found]
-    there = [entry for entry in found if entry.here]
+    there = [entry for entry in found if entry.here] or [entry for entry in found if entry.lost]
     if len({entry.data_version for entry in there}) > 1:
         listed = ", ".join(str(entry.lance_version) for entry in there)
         raise WarehouseError(f"several versions of {stage} begin with {version!r}: {listed}", hint="give more of it")

@@ -7,6 +7,8 @@ from hnm.dataset.find import DatasetVersion, find, versions_of
 from hnm.dataset.pinned import pinned_and_known
 from hnm.engine.garbage import needed_versions
 from hnm.errors import WarehouseError
+from hnm.warehouse.lance_manifests import damage_as_os_error, set_aside
+from hnm.warehouse.lance_table import is_readable
 from hnm.warehouse.lance_versions import only_version, remove_old_versions
 from hnm.warehouse.lock import run_lock
 from hnm.warehouse.warehouse import Warehouse
@@ -19,7 +21,7 @@ def remove(warehouse: Warehouse, version: DatasetVersion, nodes: Iterable["Node"
     """Remove the rows of a version; the record of it stays. `nodes`: of the project, which may be pinned to it.
 
     Raises WarehouseError when it is current or tagged, when a node is pinned to it, or when what is built or a model
-    that stays came from it; LockedError during a run.
+    that stays came from it, or when another version is damaged; LockedError during a run.
     """
     with run_lock(warehouse.folder, "hnm dataset rm"):
         found = find(warehouse, version.stage, str(version.lance_version))
@@ -42,4 +44,21 @@ def remove(warehouse: Warehouse, version: DatasetVersion, nodes: Iterable["Node"
                 what = f"{found.name} is an input of a stage, as {reference}"
                 raise WarehouseError(what, hint=f"`hnm ls --json` lists what is pinned to {reference}")
         current = next((entry for entry in versions_of(warehouse, version.stage) if entry.current), None)
-        remove_old_versions(only_version(found.folder, found.lance_version, current.lance_version if current else None))
+        _remove(found, current.lance_version if current else None)
+
+
+def _remove(version: DatasetVersion, named: int | None) -> None:
+    """`named`: the version that the state names, if any."""
+    folder, number = version.folder, version.lance_version
+    try:
+        if not is_readable(folder, number):
+            set_aside(folder, number)
+            return
+        with damage_as_os_error():
+            remove_old_versions(only_version(folder, number, named))
+    except OSError as error:
+        raise WarehouseError(
+            f"{version.name} cannot be removed",
+            why=str(error).splitlines()[0],
+            hint=f"if `hnm dataset log {version.stage}` shows another version as damaged, remove that one first",
+        ) from None

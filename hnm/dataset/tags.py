@@ -6,8 +6,9 @@ from typing import Any
 
 from hnm.dataset.find import DatasetVersion, find, versions_of
 from hnm.errors import WarehouseError, nearest
-from hnm.warehouse.lance_manifests import newest_readable
+from hnm.warehouse.lance_manifests import damage_as_os_error, has_manifest, newest_readable
 from hnm.warehouse.lance_table import is_readable, rebuild_hint
+from hnm.warehouse.lance_tags import tags_of
 from hnm.warehouse.warehouse import Warehouse
 
 _NAME = re.compile(r"(?!.*\.\.)([A-Za-z_][A-Za-z0-9_.-]*|\d{4}-[A-Za-z0-9_.-]+)")
@@ -19,10 +20,11 @@ _HINT = "`hnm gc` or `hnm dataset rm` may have removed it: see `hnm dataset log 
 def tag(warehouse: Warehouse, version: DatasetVersion, name: str, move: bool = False) -> None:
     """Call a version `name`. `move`: also when the name is another version's, which loses it.
 
-    Raises WarehouseError when the name is taken or cannot be one, or the version is gone.
+    Raises WarehouseError when the name is taken or cannot be one, or the version is gone, DamagedTagError when a tag
+    of the table cannot be read.
     """
     _check_name(warehouse, version.stage, name)
-    before = _tagged(version.folder, name)
+    before = tags_of(version.folder).get(name)
     if before == version.lance_version:
         return
     if before is not None and not move:
@@ -31,33 +33,42 @@ def tag(warehouse: Warehouse, version: DatasetVersion, name: str, move: bool = F
         )
     tags = _tags(version.folder)
     try:
-        (tags.create if before is None else tags.update)(name, version.lance_version)
-    except (ValueError, OSError) as error:
+        with damage_as_os_error():
+            (tags.create if before is None else tags.update)(name, version.lance_version)
+    except OSError as error:
         what = f"version {version.lance_version} of {version.stage} cannot be tagged"
-        there = is_readable(version.folder, version.lance_version)
-        hint = _can_be_written(version.folder) if there else _HINT.format(version.stage)
-        raise WarehouseError(what, why=str(error).splitlines()[0], hint=hint) from None
+        raise WarehouseError(what, why=str(error).splitlines()[0], hint=_mended_by(version)) from None
     # From here on no cleaning up takes the version. One that ran meanwhile may have: then no tag must point to nothing.
     if not is_readable(version.folder, version.lance_version):
         tags.delete(name) if before is None else tags.update(name, before)
-        raise WarehouseError(f"{version.name} went while it was tagged", hint=_HINT.format(version.stage))
+        raise WarehouseError(f"{version.name} cannot be read, so it was not tagged", hint=_mended_by(version))
 
 
 def untag(warehouse: Warehouse, stage: str, name: str) -> DatasetVersion:
     """Take a name away; the version stays until it is collected. Raises WarehouseError when there is no such tag."""
     known = versions_of(warehouse, stage)
     folder = known[0].folder
-    if _tagged(folder, name) is None:
+    if name not in tags_of(folder):
         names = sorted(name for version in known for name in version.tags)
         listed = f"its tags: {', '.join(names)}" if names else "it has none"
         raise WarehouseError(f"{stage} has no tag {name!r}", why=listed, hint=nearest(name, names))
     version = find(warehouse, stage, name)
     try:
-        _tags(folder).delete(name)
+        with damage_as_os_error():
+            _tags(folder).delete(name)
     except OSError as error:
         what = f"{stage}@{name} cannot be untagged"
         raise WarehouseError(what, why=str(error).splitlines()[0], hint=_can_be_written(folder)) from None
     return version
+
+
+def _mended_by(version: DatasetVersion) -> str:
+    """A hint for a version that cannot be tagged."""
+    if is_readable(version.folder, version.lance_version):
+        return _can_be_written(version.folder)
+    if version.lost or has_manifest(version.folder, version.lance_version):
+        return rebuild_hint(version.stage if version.current else version.name)
+    return _HINT.format(version.stage)
 
 
 def _can_be_written(folder: Path) -> str:
@@ -73,11 +84,6 @@ def _check_name(warehouse: Warehouse, stage: str, name: str) -> None:
         )
     if name in warehouse.state():
         raise WarehouseError(f"{name!r} cannot be a tag of {stage}", why="a stage is called so", hint="for example v1")
-
-
-def _tagged(folder: Path, name: str) -> int | None:
-    found = _tags(folder).list().get(name)
-    return int(found["version"]) if found else None
 
 
 def _tags(folder: Path) -> Any:

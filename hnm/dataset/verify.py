@@ -10,6 +10,7 @@ from hnm.dataset.scratch import reading
 from hnm.engine.check import content_version
 from hnm.engine.fingerprint import without_inputs
 from hnm.errors import WarehouseError
+from hnm.warehouse.lance_table import is_readable
 from hnm.warehouse.warehouse import Warehouse
 
 
@@ -55,5 +56,7 @@ def _twins(warehouse: Warehouse, version: DatasetVersion) -> tuple[DatasetVersio
     return tuple(
         other
         for other in versions_of(warehouse, version.stage)
-        if other.here and other.data_version == version.data_version and other.lance_version != version.lance_version
+        if other.data_version == version.data_version
+        and other.lance_version != version.lance_version
+        and is_readable(other.folder, other.lance_version)
     )

@@ -19,7 +19,8 @@ from hnm.engine.fingerprint import input_versions
 from hnm.engine.unfinished import begun
 from hnm.sqltext import quote
 from hnm.warehouse.failing_rows import SCHEMA as FAILURES
-from hnm.warehouse.lance_manifests import open_dataset, tags_of, versions_and_tags
+from hnm.warehouse.lance_manifests import manifest_files, open_dataset
+from hnm.warehouse.lance_tags import read_tags
 from hnm.warehouse.lance_versions import OldVersions, find_old_versions, remove_old_versions
 from hnm.warehouse.state import Materialization, has_state, read_materializations
 from hnm.warehouse.warehouse import Warehouse, qualified
@@ -109,10 +110,12 @@ def _removed_stage(warehouse: Warehouse, done: Materialization) -> Garbage:
 
 
 def _tagged(warehouse: Warehouse, done: Materialization) -> set[int]:
-    """Versions of a Lance stage that a tag keeps, though the stage goes."""
+    """Versions of a Lance stage that a tag keeps, though the stage goes; all where a tag is damaged."""
     if done.materialized != "lance":
         return set()
-    return set(versions_and_tags(warehouse.folder / str(done.location))[1].values())
+    path = warehouse.folder / str(done.location)
+    tags = read_tags(path)
+    return set(manifest_files(path) if tags.damaged else tags.versions.values())
 
 
 def _needed(
@@ -167,13 +170,17 @@ def _files(warehouse: Warehouse, needed: _Needed) -> Iterator[Garbage]:
 
 
 def _lance(warehouse: Warehouse, path: Path, needed: set[int], named: int | None) -> Iterator[Garbage]:
+    tags = read_tags(path)
+    if tags.damaged:  # who knows which version they keep
+        return
     try:
-        if not needed and not tags_of(open_dataset(path)):
+        if not needed and not tags.versions:
+            open_dataset(path)
             yield _folder(warehouse, "lance table", path.stem, "no stage has it", path)
             return
         found = find_old_versions(path, needed, named)
     except OSError:  # not, or no longer, a dataset
-        if not needed and not versions_and_tags(path)[1]:
+        if not needed and not tags.versions:
             yield _folder(warehouse, "lance table", path.stem, "not readable, and no stage has it", path)
         return
     if found.versions or found.bytes:

@@ -18,6 +18,7 @@ class Job:
     which it is pinned included.
 
     `compiled`: the file in which people can read the compiled SQL. `unique_keys`: of every node of the project.
+    `published`: the highest number that a Lance version of the node was ever published under.
     """
 
     node: Node
@@ -30,6 +31,7 @@ class Job:
     compiled: Path
     unique_keys: Mapping[str, tuple[str, ...]]
     full_refresh: bool = False
+    published: int = 0
 
     @property
     def fingerprint(self) -> str:

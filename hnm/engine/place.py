@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 
 from hnm.dataset.find import DatasetVersion, versions_of
 from hnm.dataset.statistics import Statistics, statistics
-from hnm.engine.check import Checked
+from hnm.engine.check import Checked, content_version
 from hnm.engine.job import Job
+from hnm.errors import WarehouseError
+from hnm.sqltext import quote
 from hnm.warehouse import lance_table
+from hnm.warehouse.lance_tags import DamagedTagError
 from hnm.warehouse.model_folder import folder_version
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
 BATCH_BYTES = 32 * 2**20
 LEAST_ROWS, MOST_ROWS = 2_048, 65_536
+_STORED = "stored version"
 
 
 @dataclass(frozen=True)
@@ -46,16 +50,43 @@ def _lance_version(connection: "duckdb.DuckDBPyConnection", job: Job, checked: C
     location = str(path.relative_to(job.warehouse.folder))
     old = job.state.get(job.node.name)
     same = old and old.data_version == checked.data_version and old.lance_version
-    if same and lance_table.is_readable(path, same, throughout=job.full_refresh):
+    kept = _holds if job.full_refresh else _opens
+    if same and kept(connection, job, checked, same):
         return Placed(location, same)  # equal content is the same version, whose record is there
     before = _same_content(job, checked)
-    if before and lance_table.is_readable(path, before.lance_version, throughout=True):
+    if before and _holds(connection, job, checked, before.lance_version):
         version = before.lance_version
     else:
         path.parent.mkdir(parents=True, exist_ok=True)
         with closing(_stream(connection, job.table)) as rows:  # one that is left open keeps the file aside attached
-            version = lance_table.write_version(path, rows)
+            version = lance_table.write_version(path, rows, job.published)
     return Placed(location, version, statistics(connection, job.table))
+
+
+def _opens(connection: "duckdb.DuckDBPyConnection", job: Job, checked: Checked, version: int) -> bool:
+    """Is there such a version? Its rows are not looked at, which would take longer than many a build."""
+    return lance_table.is_readable(job.warehouse.lance_path(job.node.name), version)
+
+
+def _holds(connection: "duckdb.DuckDBPyConnection", job: Job, checked: Checked, version: int) -> bool:
+    """Are the stored rows of a version those that were built? All are read: a file may be damaged, or another's."""
+    import duckdb
+
+    # To refresh in full must mend columns as well that do not count for the content, such as vectors.
+    by = None if job.full_refresh else job.version_by
+    wanted = checked.data_version if by == job.version_by else content_version(connection, job.table, None, {})
+    try:
+        connection.register(_STORED, lance_table.open_version(job.warehouse.lance_path(job.node.name), version))
+        found = content_version(connection, quote(_STORED), by, job.own_components)
+        if by:  # the other columns must be there
+            connection.execute(f"select count(*) from {quote(_STORED)} as stored where hash(stored) is null").fetchall()
+    except duckdb.InterruptException:
+        raise
+    except (WarehouseError, duckdb.Error, OSError, ValueError):
+        return False
+    finally:
+        connection.unregister(_STORED)
+    return found == wanted
 
 
 def _model_folder(job: Job, checked: Checked) -> str:
@@ -80,5 +111,8 @@ def _same_content(job: Job, checked: Checked) -> DatasetVersion | None:
     old = job.state.get(job.node.name)
     if old is None or old.materialized != "lance" or old.data_version == checked.data_version:
         return None
-    versions = versions_of(job.warehouse, job.node.name)
+    try:
+        versions = versions_of(job.warehouse, job.node.name)
+    except DamagedTagError:  # the commands about versions say so; a build needs no tags
+        return None
     return next((entry for entry in versions if entry.here and entry.data_version == checked.data_version), None)

@@ -234,6 +234,7 @@ class _Executor:
             compiled=compiled_path(self.manifest.root, node.name),
             unique_keys={name: known.config.key for name, known in self.manifest.nodes.items()},
             full_refresh=entry.full_refresh,
+            published=self.versions.numbers.get(node.name, 0),
         )
         _prepare(job)
         return job

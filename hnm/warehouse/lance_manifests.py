@@ -49,22 +49,14 @@ def newest_readable(path: Path) -> Any | None:
         return readable[-1] if readable else None
 
 
-def versions_and_tags(path: Path) -> tuple[set[int], dict[str, int]]:
-    """The versions whose manifest can be read, and which version each tag names; empty where there is no dataset."""
+def readable_versions(path: Path) -> set[int]:
+    """The versions whose manifest can be read; empty where there is no dataset."""
     newest = newest_readable(path)
     if newest is None:
-        return set(), {}
-    try:
-        with damage_as_os_error():
-            versions = {int(entry["version"]) for entry in newest.versions()}
-    except OSError:  # one of them is damaged
-        versions = {version for version, _, dataset in _manifests(path) if dataset is not None}
-    return versions, tags_of(newest)
-
-
-def tags_of(dataset: Any) -> dict[str, int]:
-    """The tags of a dataset, and the version that each of them names."""
-    return {name: int(tag["version"]) for name, tag in dataset.tags.list().items()}
+        return set()
+    with suppress(OSError), damage_as_os_error():
+        return {int(entry["version"]) for entry in newest.versions()}
+    return {version for version, _, dataset in _manifests(path) if dataset is not None}  # one of them is damaged
 
 
 def set_damaged_aside(path: Path) -> int:
@@ -75,32 +67,34 @@ def set_damaged_aside(path: Path) -> int:
     with suppress(OSError):
         open_dataset(path)
         return 0
-    damaged = [(version, file) for version, file, dataset in _manifests(path) if dataset is None]
-    for _, file in damaged:
-        (path / DAMAGED).mkdir(exist_ok=True)
-        file.replace(path / DAMAGED / file.name)
-    return max((version for version, _ in damaged), default=0)
+    damaged = [version for version, _, dataset in _manifests(path) if dataset is None]
+    for version in damaged:
+        set_aside(path, version)
+    return max(damaged, default=0)
 
 
-def beyond(path: Path, dataset: Any, least: int) -> Any:
-    """The dataset with its newest version under a number above `least`; the same files, and none of the numbers before.
+def set_aside(path: Path, version: int) -> None:
+    """Move the manifest of one version to the folder `DAMAGED`; its rows are leftovers then, for `gc` to remove."""
+    file = manifest_files(path)[version]
+    (path / DAMAGED).mkdir(exist_ok=True)
+    file.replace(path / DAMAGED / file.name)
 
-    So that a version that was damaged or deleted, and that a tag or a record still names, never holds other rows.
-    """
-    while dataset.version <= least:
-        taken = int(dataset.version)
-        dataset.restore()
-        for version, file, _ in _manifests(path):
-            if version == taken:
-                file.unlink()
-    return dataset
+
+def manifest_files(path: Path) -> dict[int, Path]:
+    """The file of every manifest by version, the oldest first, damaged ones included. None is opened."""
+    files = (path / "_versions").glob("*.manifest")
+    numbered = {_version(int(file.stem)): file for file in files if file.stem.isdecimal()}
+    return dict(sorted(numbered.items()))
+
+
+def has_manifest(path: Path, version: int) -> bool:
+    """Is there the file of a version's manifest, damaged or not? Much faster than to open it."""
+    return any((path / "_versions" / f"{number}.manifest").exists() for number in (_NAMED_BACKWARDS - version, version))
 
 
 def _manifests(path: Path) -> Iterator[tuple[int, Path, Any]]:
     """Version and file of every manifest, the oldest first, and the dataset at it; None where it is damaged."""
-    files = (path / "_versions").glob("*.manifest")
-    numbered = [(int(file.stem), file) for file in files if file.stem.isdecimal()]
-    for version, file in sorted((_version(number), file) for number, file in numbered):
+    for version, file in manifest_files(path).items():
         try:
             yield version, file, open_dataset(path, version)
         except OSError:

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hnm.errors import WarehouseError
-from hnm.warehouse.lance_manifests import beyond, open_dataset, set_damaged_aside, tags_of
+from hnm.warehouse.lance_manifests import manifest_files, open_dataset, set_damaged_aside
+from hnm.warehouse.lance_numbers import write_beyond
+from hnm.warehouse.lance_tags import read_tags
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -16,17 +18,20 @@ SCANNED: Any = {"batch_size_bytes": 16 * 2**20, "batch_readahead": 2, "io_buffer
 rows ahead, however wide they are, and holds up to 2 GB of what it has read and not decoded."""
 
 
-def write_version(path: Path, rows: "pa.RecordBatchReader") -> int:
+def write_version(path: Path, rows: "pa.RecordBatchReader", published: int = 0) -> int:
     """Write all rows as a new version of the dataset at `path` (made when absent) and return the version's number.
 
-    Where its newest version is damaged, that is set aside. A number that a tag names is never given again.
+    Where its newest version is damaged, that is set aside. No number is given again that is up to `published`, or that
+    a damaged version had or a tag names.
     """
     import lance
 
-    damaged = set_damaged_aside(path)
-    mode = "overwrite" if any(path.glob("_versions/*.manifest")) else "create"
-    dataset: Any = lance.write_dataset(rows, str(path), mode=mode)
-    return int(beyond(path, dataset, max(damaged, *tags_of(dataset).values(), 0)).version)
+    taken = max(published, set_damaged_aside(path), *read_tags(path).versions.values())
+    newest = max(manifest_files(path), default=0)
+    if newest < taken:
+        return write_beyond(path, rows, taken)
+    mode = "overwrite" if newest else "create"
+    return int(lance.write_dataset(rows, str(path), mode=mode).version)
 
 
 def open_version(path: Path, version: int, name: str | None = None) -> Any:
@@ -57,14 +62,10 @@ def rebuild_hint(stage: str) -> str:
     return f"its Lance table is damaged or gone; build it anew: `hnm run --select {stage} --full-refresh`"
 
 
-def is_readable(path: Path, version: int, throughout: bool = False) -> bool:
-    """Is there such a version, and can it be opened? `throughout`: and can all of its rows be read?"""
-    import pyarrow as pa
-
+def is_readable(path: Path, version: int) -> bool:
+    """Is there such a version, and can it be opened?"""
     try:
-        dataset = open_version(path, version)
-        for _ in dataset.to_batches() if throughout else ():
-            pass
-    except (WarehouseError, OSError, ValueError, pa.ArrowException):
+        open_version(path, version)
+    except (WarehouseError, ValueError):
         return False
     return True

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hnm.warehouse.lance_manifests import damage_as_os_error, open_dataset, tags_of
+from hnm.warehouse.lance_manifests import damage_as_os_error, open_dataset
+from hnm.warehouse.lance_tags import tags_of
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,11 @@ def find_old_versions(path: Path, needed: set[int], named: int | None) -> OldVer
     """The versions that are neither `needed` nor tagged, and leftovers of writes that were killed.
 
     `named`: the version that the state names, if any. Raises OSError when there is no dataset at `path`, or when it is
-    damaged.
+    damaged, and DamagedTagError when it cannot be told what is tagged.
     """
     dataset = open_dataset(path)
     latest = int(dataset.version)
-    kept = needed | set(tags_of(dataset).values())
+    kept = needed | set(tags_of(path).values())
     with damage_as_os_error():
         present = [int(entry["version"]) for entry in dataset.versions()]
         old = tuple(version for version in present if version not in {*kept, latest})

@@ -43,8 +43,12 @@ def query(
 
     state = warehouse.state()
     named = {name: name.split("@", 1) for name in _VERSION.findall(_LITERAL.sub("", sql))}
-    # Other names may have an @ too, such as a column "RR@10".
-    versions = {name: (stage, version) for name, (stage, version) in named.items() if stage in state}
+    # Other names may have an @ too, such as a column "RR@10". A table whose current version was deleted has others.
+    versions = {
+        name: (stage, version)
+        for name, (stage, version) in named.items()
+        if stage in state or warehouse.lance_path(stage).exists()
+    }
     bounds = settings or Settings()
     with ExitStack() as opened:
         tables = {

@@ -39,10 +39,14 @@ class RowChanges:
 
 @dataclass(frozen=True)
 class Versions:
-    """`rows`: how many each data version had. `changes`: between a version and the one it replaced, where known."""
+    """`rows`: how many each data version had. `changes`: between a version and the one it replaced, where known.
+
+    `numbers`: the highest that a version of each Lance stage was ever published under, whether or not that is there.
+    """
 
     rows: dict[str, int] = field(default_factory=dict)
     changes: dict[tuple[str, str], RowChanges] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)
 
     def add(self, version: str, rows: int, replaced: str | None, changes: RowChanges | None) -> None:
         """Take in a version that was published."""
@@ -63,8 +67,10 @@ def read_versions(connection: "duckdb.DuckDBPyConnection") -> Versions:
     if not has_state(connection, "versions"):
         return Versions()
     known = Versions()
-    query = "select distinct data_version, row_count, replaced, inserted, changed, deleted from _hnm.versions"
-    for version, count, replaced, inserted, changed, deleted in connection.execute(query).fetchall():
+    query = """select distinct stage, coalesce(lance_version, 0), data_version, row_count, replaced, inserted, changed,
+                               deleted from _hnm.versions"""
+    for stage, number, version, count, replaced, inserted, changed, deleted in connection.execute(query).fetchall():
+        known.numbers[stage] = max(number, known.numbers.get(stage, 0))
         known.add(version, count, replaced, None if replaced is None else RowChanges(inserted, changed, deleted))
     return known
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hnm.sqltext import quote, split_name
 from hnm.warehouse.database import Database
+from hnm.warehouse.lance_manifests import has_manifest
 from hnm.warehouse.lance_table import open_version
 from hnm.warehouse.model_folder import intact
 from hnm.warehouse.state import Materialization, read_state
@@ -46,13 +47,15 @@ class Warehouse:
         return self.snapshot()[1]
 
     def snapshot(self) -> tuple[dict[str, Materialization], Versions]:
-        """State and versions of one moment: opening the file is what takes time."""
+        """State and versions of one moment: opening the file is what takes time.
+
+        A stage whose files were deleted by hand, or the manifest of whose Lance version was, counts as never built.
+        """
         if not self.database.exists():
             return {}, Versions()
         with self.database.reading() as connection:
             state, versions = read_state(connection), read_versions(connection)
-        state = {name: done for name, done in state.items() if done.location is None or self._path(done).exists()}
-        return state, versions
+        return {name: done for name, done in state.items() if self._stands(done)}, versions
 
     def lance_dataset(self, done: Materialization) -> Any:
         """The Lance dataset of a node at the version that the state names."""
@@ -84,6 +87,12 @@ class Warehouse:
             shutil.rmtree(self.folder / name, ignore_errors=True)
         if not any(self.folder.iterdir()):
             self.folder.rmdir()
+
+    def _stands(self, done: Materialization) -> bool:
+        """Is there still what a row of the state names? A table of DuckDB was looked for when the row was read."""
+        if done.materialized == "lance":
+            return has_manifest(self._path(done), int(done.lance_version or 0))
+        return done.location is None or self._path(done).exists()
 
     def _path(self, done: Materialization) -> Path:
         return self.folder / str(done.location)
