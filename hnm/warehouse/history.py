@@ -2,6 +2,9 @@
 
 A run writes its row and what it plans before it builds anything, so that a run that was killed shows as one: its status
 stays `running`, and stages that it did not reach stay `planned`.
+
+One run at a time holds the warehouse, so runs are in the order in which their rows were added, which DuckDB's `rowid`
+tells. When they started, as they say, does not: clocks are set back.
 """
 
 import json
@@ -64,11 +67,13 @@ def built_until(connection: "duckdb.DuckDBPyConnection", run: Run) -> dict[str, 
     """The state that a run left behind: how each stage was last built by it or by a run before it."""
     return _records(
         connection,
-        """status = 'built' and invocation_id in (select invocation_id from _hnm.runs where started_at <= ?)
+        """status = 'built' and invocation_id in (
+               select invocation_id from _hnm.runs
+               where rowid <= (select rowid from _hnm.runs where invocation_id = ?))
            qualify row_number() over (
                partition by stage
-               order by (select started_at from _hnm.runs r where r.invocation_id = s.invocation_id) desc) = 1""",
-        run.started_at,
+               order by (select r.rowid from _hnm.runs r where r.invocation_id = s.invocation_id) desc) = 1""",
+        run.invocation_id,
     )
 
 
@@ -78,7 +83,7 @@ def _runs(connection: "duckdb.DuckDBPyConnection") -> list[Run]:
         return []
     query = (
         "select invocation_id, command, target, started_at, finished_at, status, hnm_version "
-        "from _hnm.runs order by started_at desc, rowid desc"
+        "from _hnm.runs order by rowid desc"
     )
     return [Run(*row) for row in connection.execute(query).fetchall()]
 

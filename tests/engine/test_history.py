@@ -97,6 +97,21 @@ def test_the_state_that_a_run_left_includes_what_earlier_runs_built(built):
     }
 
 
+def test_runs_are_in_the_order_in_which_they_were_recorded_whatever_the_clock_said(built):
+    with built.load().warehouse.database.writing() as connection:
+        connection.execute("update _hnm.runs set started_at = '2999-01-01T00:00:00.000+00:00'")  # set back since
+    first, _ = records(built)
+    built.edit("pipelines/tiny.yml", "lowercase: true", "lowercase: false")
+    built.write("sql/report.sql", "select nonsense from {{ ref('vectors') }}")
+    assert not built.run().ok
+    last, statuses = records(built)
+    assert (last.status, statuses["report"]) == ("failed", "failed")
+    assert [entry.node.name for entry in built.load().retry().plan.entries] == ["report"]
+    with built.load().warehouse.database.reading() as connection:
+        before, after = (built_until(connection, run)["word_counts"].components for run in (first, last))
+    assert (before["params.lowercase"], after["params.lowercase"]) == ("true", "false")
+
+
 def test_every_published_version_is_remembered_once(built):
     query = "select row_count, lance_version from _hnm.versions where stage = 'vectors' order by built_at"
     assert built.rows(query) == [(4, 1)]
