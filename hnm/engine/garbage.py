@@ -220,7 +220,10 @@ def _folder(warehouse: Warehouse, kind: str, stage: str, what: str, path: Path) 
         aside = warehouse.folder / "work" / f"removed {uuid.uuid4()}"
         aside.parent.mkdir(exist_ok=True)
         path.rename(aside)
-        shutil.rmtree(aside)
+        if aside.is_dir() and not aside.is_symlink():
+            shutil.rmtree(aside)
+        else:  # somebody put a file or a link where a folder would be
+            aside.unlink()
         with suppress(OSError):  # others are in it
             path.parent.rmdir()
 
@@ -246,4 +249,4 @@ def _owner(table: str) -> str:
 
 
 def _size(path: Path) -> int:
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    return sum(file.stat().st_size for file in (path, *path.rglob("*")) if file.is_file())

@@ -57,7 +57,6 @@ def _lance_version(connection: "duckdb.DuckDBPyConnection", job: Job, checked: C
     if before and _holds(connection, job, checked, before.lance_version):
         version = before.lance_version
     else:
-        path.parent.mkdir(parents=True, exist_ok=True)
         with closing(_stream(connection, job.table)) as rows:  # one that is left open keeps the file aside attached
             version = lance_table.write_version(path, rows, job.published)
     return Placed(location, version, statistics(connection, job.table))

@@ -262,6 +262,23 @@ def test_versions_beside_a_damaged_one_stay_and_its_number_is_not_given_again(bu
     assert (listed.returncode, "Traceback" in listed.stderr) == (0, False), listed.stderr
 
 
+@pytest.mark.parametrize(
+    "place", ["lance", "lance/vectors.lance", "lance/vectors.lance/data", "lance/vectors.lance/_versions"]
+)
+def test_a_file_where_a_lance_table_has_a_folder_is_named(built, place):
+    path = built.root / "data/warehouse" / place
+    shutil.rmtree(path)
+    path.write_text("x")
+    result = built.run("vectors", full_refresh=True)
+    (error,) = [stage.error for stage in result.results]
+    assert (error.where.path, "move it away" in error.hint) == (path, True)
+    assert "Traceback" not in built.hnm("gc", "--yes").stderr
+    assert "Traceback" not in built.hnm("dataset", "verify", "--all").stderr
+    path.unlink()
+    assert built.run("vectors", full_refresh=True).ok
+    assert built.rows("select distinct vector[2] from vectors") == [(1,)]
+
+
 TAG_DAMAGE = {
     "empty": lambda refs: (refs / "tags/v1.json").write_bytes(b""),
     "no tag": lambda refs: (refs / "tags/v1.json").write_text("{}"),

@@ -190,6 +190,21 @@ def test_orphaned_datasets_models_and_work_go(small):
     assert small.run().ok
 
 
+def test_files_and_links_where_a_folder_would_be_go(small):
+    warehouse, others = small.root / "data/warehouse", small.root / "others"
+    others.mkdir()
+    (others / "kept").write_text("x")
+    (warehouse / "lance/nobody.lance").write_bytes(b"x" * 7)
+    (warehouse / "models/old").mkdir(parents=True)
+    (warehouse / "models/old/abc").write_text("x")
+    (warehouse / "models/old/linked").symlink_to(others)
+    assert {kind for kind, _ in found(small)} == {"lance table", "model"}
+    assert found(small)["lance table", "nobody"].size == 7
+    collect(small)
+    assert found(small) == {}
+    assert (others / "kept").exists()
+
+
 def test_interrupted_work_that_the_next_run_goes_on_with_stays(small):
     project = small.load(count=4)
     entry, _ = project.plan().entries
