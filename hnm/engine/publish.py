@@ -4,12 +4,14 @@ import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from hnm.context import BadRow
 from hnm.dataset.record import surroundings, write_record
 from hnm.engine.changes import CONSUMED, REMEMBERED, snapshot, tracked_inputs
 from hnm.engine.check import Checked
 from hnm.engine.job import Job
 from hnm.engine.memory import PeakMemory
 from hnm.engine.place import Placed
+from hnm.masking import masked, masked_place
 from hnm.sqltext import literal, quote
 from hnm.warehouse.failing_rows import keep_failing_rows
 from hnm.warehouse.state import (
@@ -64,10 +66,18 @@ def publish(
         if around:
             write_record(connection, done, job.state, job.version_by, around, placed.statistics)
         keep_failing_rows(connection, done.stage, {failed.test.name: failed.rows for failed in checked.warnings})
-        write_quarantine(connection, job.node.name, invocation_id, job.context.bad_rows)
+        write_quarantine(connection, job.node.name, invocation_id, _bad_rows(job))
         write_stage_records(connection, invocation_id, [replace(record, peak_memory_mb=memory.peak_mb)])
     shutil.rmtree(job.folder, ignore_errors=True)
     return done
+
+
+def _bad_rows(job: Job) -> list[BadRow]:
+    secrets = tuple(job.node.env_read.values())
+    return [
+        BadRow(masked_place(bad.where, secrets), masked(bad.reason, secrets), masked(bad.excerpt, secrets))
+        for bad in job.context.bad_rows
+    ]
 
 
 def _swap_table(connection: "duckdb.DuckDBPyConnection", job: Job) -> None:

@@ -81,7 +81,14 @@ class Warehouse:
 
     def clear(self) -> None:
         """Remove all that was built. Files of others that lie in the folder stay. Hold the run's lock."""
-        for name in ("hnm.duckdb", "hnm.duckdb.wal", "hnm.duckdb.new", "run.lock", "run.lock.json"):
+        for name in (
+            "hnm.duckdb",
+            "hnm.duckdb.wal",
+            "hnm.duckdb.wal.old",
+            "hnm.duckdb.new",
+            "run.lock",
+            "run.lock.json",
+        ):
             (self.folder / name).unlink(missing_ok=True)
         for name in ("lance", "models", "work"):
             shutil.rmtree(self.folder / name, ignore_errors=True)

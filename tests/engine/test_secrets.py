@@ -56,6 +56,16 @@ def test_a_secret_part_of_a_path_is_in_no_error(secret):
         assert_not_shown(done)
 
 
+def test_a_secret_part_of_a_path_is_not_kept_with_rows_that_were_set_aside(secret):
+    secret.write(f"{VALUE}/corpus.csv", f"doc_id,title,text\nd1,t,x\n{VALUE}\n")
+    secret.edit("pipelines/tiny.yml", "format: csv", "format: csv\n    options: {on_bad_rows: quarantine}")
+    assert_not_shown(secret.hnm("run"))
+    ((file, excerpt),) = secret.rows("select file, excerpt from _hnm.quarantine")
+    assert "***/corpus.csv" in file
+    assert "***" in excerpt
+    assert VALUE not in file + excerpt
+
+
 def test_files_that_differ_in_a_secret_alone_are_both_looked_at(tiny):
     """As where a glob finds them; one digest must not stand for both."""
     paths = [tiny.root / name for name in ("one1", "two2")]
