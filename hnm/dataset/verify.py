@@ -7,7 +7,7 @@ from hnm.context import Settings
 from hnm.dataset.find import DatasetVersion, versions_of
 from hnm.dataset.record import read_record
 from hnm.dataset.scratch import reading
-from hnm.engine.check import content_version
+from hnm.engine.check import stored_version
 from hnm.engine.fingerprint import without_inputs
 from hnm.errors import WarehouseError
 from hnm.warehouse.lance_table import is_readable
@@ -39,9 +39,7 @@ def verify(warehouse: Warehouse, version: DatasetVersion, settings: Settings) ->
     by, own = (record.version_by, without_inputs(record.components)) if record else (None, {})
     try:
         with reading({"stored": version}, settings) as connection:
-            found = content_version(connection, "stored", by, own)
-            if by:  # other columns do not count, but must be there
-                connection.execute("select count(*) from stored where hash(stored) is null").fetchall()
+            found = stored_version(connection, "stored", by, own)
     except (WarehouseError, duckdb.Error, OSError, ValueError) as error:
         why = error.why if isinstance(error, WarehouseError) else str(error).splitlines()[0]
         return Verdict(version, "damaged", None, why, _twins(warehouse, version))

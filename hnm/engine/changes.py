@@ -3,7 +3,7 @@
 What a stage consumed of a tracked input is remembered as a digest per key (schema `_hnm_inputs` of the warehouse).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -147,6 +147,13 @@ def _digests(connection: "duckdb.DuckDBPyConnection", job: Job, entry: Tracked) 
     """
     table = table_of(job, entry.node)
     types = table_columns(connection, table)
+    _check_followed(job, entry, types)
+    row = f"hash({row_content(types, types)}, {literal(names_and_types(types, types))})"
+    return f"select {entry.listed}, sum({row}::hugeint) as _digest from {table} group by {entry.listed}"
+
+
+def _check_followed(job: Job, entry: Tracked, types: Mapping[str, str]) -> None:
+    """Raise StageError where the columns by which an input is followed are not there, or called as hnm's own."""
     for column in entry.columns:
         if column not in types:
             what = (
@@ -156,5 +163,3 @@ def _digests(connection: "duckdb.DuckDBPyConnection", job: Job, entry: Tracked) 
         if column.lower() in OWN_COLUMNS:
             what = f"{job.node.name}: the input {entry.name} cannot be followed by a column called {column!r}"
             raise StageError(what, where=job.node.where, hint="give the column another name in the input's stage")
-    row = f"hash({row_content(types, types)}, {literal(names_and_types(types, types))})"
-    return f"select {entry.listed}, sum({row}::hugeint) as _digest from {table} group by {entry.listed}"

@@ -109,3 +109,14 @@ def content_version(
     itself depends on (`own`: its components without inputs).
     """
     return data_version(connection, table, by, salt=repr(sorted(own.items())) if by else "")
+
+
+def stored_version(
+    connection: "duckdb.DuckDBPyConnection", table: str, by: tuple[str, ...] | None, own: Mapping[str, str]
+) -> str:
+    """The `content_version` of rows that are stored. All of their columns are read: one may be damaged that does not
+    count for the content. Raises duckdb.Error then.
+    """
+    if by:
+        connection.execute(f"select count(*) from {table} as stored where hash(stored) is null").fetchall()
+    return content_version(connection, table, by, own)

@@ -7,7 +7,7 @@ and is built in full when rows that it has seen were changed or deleted.
 Where nearly all keys are touched, the stage is built in full as well: that is the same result, sooner.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
@@ -85,8 +85,8 @@ def _by_key(
         return None
     touched += [touched_by_query(connection, job, config, entry) for entry in tracked if entry.sql is not None]
     connection.execute(f"create table {KEYS} as {_union(touched)}")
-    count = count_rows(connection, KEYS)
-    return _delta(connection, job, config, tracked, config.columns) if count <= many else None
+    delta = _delta(connection, job, config, tracked, config.columns)
+    return delta if delta.count <= many else None
 
 
 def _appended(
@@ -176,12 +176,13 @@ def _touched(
     is text, as when a stage casts it.
     """
     own, touched = table_columns(connection, table), table_columns(connection, KEYS)
-    pairs = [(column, key, own[column], touched[key]) for column, key in zip(columns, keys, strict=True)]
-    as_text = ["::varchar" if (one == "VARCHAR") != (other == "VARCHAR") else "" for _, _, one, other in pairs]
-    left = _struct(f"{quote(column)}{cast}" for (column, *_), cast in zip(pairs, as_text, strict=True))
-    right = _struct(f"{quote(key)}{cast}" for (_, key, *_), cast in zip(pairs, as_text, strict=True))
-    return f"{left} in (select {right} from {KEYS})"
+    left, right = [], []
+    for column, key in zip(columns, keys, strict=True):
+        cast = "::varchar" if (own[column] == "VARCHAR") != (touched[key] == "VARCHAR") else ""
+        left.append(f"{quote(column)}{cast}")
+        right.append(f"{quote(key)}{cast}")
+    return f"{_struct(left)} in (select {_struct(right)} from {KEYS})"
 
 
-def _struct(values: Iterable[str]) -> str:
+def _struct(values: list[str]) -> str:
     return "{" + ", ".join(f"'{index}': {value}" for index, value in enumerate(values)) + "}"

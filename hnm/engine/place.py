@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hnm.dataset.find import DatasetVersion, versions_of
 from hnm.dataset.statistics import Statistics, statistics
-from hnm.engine.check import Checked, content_version
+from hnm.engine.check import Checked, content_version, stored_version
 from hnm.engine.job import Job
 from hnm.errors import WarehouseError
 from hnm.sqltext import quote
@@ -76,9 +76,7 @@ def _holds(connection: "duckdb.DuckDBPyConnection", job: Job, checked: Checked, 
     wanted = checked.data_version if by == job.version_by else content_version(connection, job.table, None, {})
     try:
         connection.register(_STORED, lance_table.open_version(job.warehouse.lance_path(job.node.name), version))
-        found = content_version(connection, quote(_STORED), by, job.own_components)
-        if by:  # the other columns must be there
-            connection.execute(f"select count(*) from {quote(_STORED)} as stored where hash(stored) is null").fetchall()
+        found = stored_version(connection, quote(_STORED), by, job.own_components)
     except duckdb.InterruptException:
         raise
     except (WarehouseError, duckdb.Error, OSError, ValueError):
