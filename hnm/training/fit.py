@@ -85,8 +85,9 @@ def fit(task: Task, schedule: Schedule, advance: Advance) -> Trained:
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
+            words = (str(error) or type(error).__name__).splitlines()[0]
         # Outside the handler, or the error would still hold the batch.
-        at_once = fewer(schedule.at_once, schedule.batch_size)
+        at_once = fewer(schedule.at_once, schedule.batch_size, words)
         free_memory()
         task.context.note(f"{task.context.stage}: out of memory with {schedule.at_once} groups at once, now {at_once}")
         schedule = replace(schedule, at_once=at_once)

@@ -41,9 +41,10 @@ print(context.facts["groups_at_once"], log.num_rows, context.reporter.notes[0])
 
 
 def test_the_next_smaller_number_divides_the_batch() -> None:
-    assert [fewer(at_once, 12) for at_once in (12, 6, 5, 2)] == [6, 4, 4, 1]
-    with pytest.raises(StageError, match="one group at once"):
-        fewer(1, 12)
+    assert [fewer(at_once, 12, "bad_alloc") for at_once in (12, 6, 5, 2)] == [6, 4, 4, 1]
+    with pytest.raises(StageError, match="one group at once") as caught:
+        fewer(1, 12, "bad_alloc")
+    assert caught.value.why == "bad_alloc"
 
 
 def test_what_counts_as_out_of_memory() -> None:
@@ -51,13 +52,15 @@ def test_what_counts_as_out_of_memory() -> None:
         torch.empty(2**60, dtype=torch.uint8)
     assert is_out_of_memory(caught.value)
     assert is_out_of_memory(MemoryError())
+    assert is_out_of_memory(RuntimeError("could not create a primitive"))  # for what oneDNN compiles
+    assert not is_out_of_memory(RuntimeError("could not create a primitive descriptor for a matmul primitive"))
     assert not is_out_of_memory(RuntimeError("shapes differ"))
     assert not is_out_of_memory(ValueError("out of memory."))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not limit a process's address space")
 def test_a_batch_that_does_not_fit_is_trained_in_parts(tmp_path: Path, tiny_cross_encoder: Path) -> None:
-    command = [sys.executable, "-c", LIMITED, str(TRANSFORM_TESTS), str(tmp_path), str(tiny_cross_encoder), "250"]
+    command = [sys.executable, "-c", LIMITED, str(TRANSFORM_TESTS), str(tmp_path), str(tiny_cross_encoder), "300"]
     # Threads reserve address space for arenas of their own, which is not what this is about.
     environment = {**os.environ, "MALLOC_ARENA_MAX": "1", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
