@@ -12,7 +12,7 @@ test: .venv/installed-test lint
 	$(BIN)/pytest -q -m "not slow" -n logical
 
 test-slow: .venv/installed-test
-	$(BIN)/pytest -q -m slow --timeout 1800 -n logical
+	$(BIN)/pytest -q -m slow --timeout 1800 -n logical --dist loadgroup --durations 10
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .

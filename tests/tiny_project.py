@@ -9,6 +9,8 @@ from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
+import command_server
+
 if TYPE_CHECKING:
     from hnm.api import Project
     from hnm.engine.run import RunResult, StageResult
@@ -156,7 +158,12 @@ class TinyProject:
         return [tuple(row.values()) for row in self.load().query(sql, values).to_pylist()]
 
     def hnm(self, *arguments: str, env: dict[str, str] | None = None, text: str | None = None) -> Any:
-        """The real command in this project, with stdout and stderr apart."""
+        """The real command in this project, with stdout and stderr apart.
+
+        The script itself where there are variables or a text for it, otherwise `main()` in a process of its own.
+        """
+        if env is None and text is None:
+            return command_server.call(list(arguments), self.root, environment())
         return subprocess.run(
             [HNM, *arguments],
             cwd=self.root,
