@@ -57,7 +57,10 @@ def clean(
         try:
             shutil.rmtree(folder)
         except OSError as error:  # which names what is inside of the folder, without the folder
-            raise HnmError("cannot remove", where=Location(folder), why=error.strerror) from error
+            from hnm.cli.refused_by_system import HINTS
+
+            hint = HINTS.get(error.errno or 0)
+            raise HnmError("cannot remove", where=Location(folder), why=error.strerror, hint=hint) from error
         typer.echo(f"removed {folder}", err=True)
     if not folders and not everything:
         typer.echo("nothing to remove", err=True)

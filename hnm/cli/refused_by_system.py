@@ -9,7 +9,7 @@ from pathlib import Path
 from hnm.errors import HnmError, Location
 from hnm.warehouse.full_disk import ERRNOS as FULL_DISK
 
-_HINTS = {
+HINTS = {
     errno.EROFS: "make it writable, or work in a copy of the project's folder",
     errno.EACCES: "give yourself the rights to it, or work in a copy of the project's folder",
     errno.EPERM: "give yourself the rights to it, or work in a copy of the project's folder",
@@ -29,11 +29,11 @@ def refused_by_system(error: OSError) -> HnmError | None:
     if isinstance(error, shutil.Error):
         error = _first_of(error) or error
     place = error.filename2 or error.filename  # where a file is copied or renamed to, if it is
-    if error.errno not in _HINTS or (place is None and error.errno not in FULL_DISK):
+    if error.errno not in HINTS or (place is None and error.errno not in FULL_DISK):
         return None
     what = "cannot write a file" if place is None else "cannot read or write"
     where = None if place is None else Location(Path(str(place)))
-    return HnmError(what, where=where, why=error.strerror, hint=_HINTS[error.errno])
+    return HnmError(what, where=where, why=error.strerror, hint=HINTS[error.errno])
 
 
 def _first_of(error: shutil.Error) -> OSError | None:

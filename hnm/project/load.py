@@ -19,6 +19,7 @@ from hnm.project.config import (
 from hnm.project.data_tests import declared_tests
 from hnm.project.experiment import Experiment, read_experiment
 from hnm.project.experiment_config import ExperimentConfig
+from hnm.project.folders import inside, warehouse_folder
 from hnm.project.manifest import Call, Manifest, Node, SqlText, UnitTest
 from hnm.project.references import check_inputs, is_pinned, referenced, stage_of
 from hnm.project.root import PROJECT_FILE
@@ -49,7 +50,7 @@ def load_project(root: Path, target: str | None = None, variables: Mapping[str, 
             hint=nearest(name, config.targets) or f"targets: {', '.join(config.targets)}",
         )
     chosen = config.targets[name]
-    sql = _inside(root, config.sql, file.place(("sql",)))
+    sql = inside(root, config.sql, file.place(("sql",)))
     loader = _Loader(
         root=root,
         sql=sql,
@@ -59,7 +60,7 @@ def load_project(root: Path, target: str | None = None, variables: Mapping[str, 
         var_places=places_below(file, ("vars",), config.vars)
         | places_below(file, ("targets", name, "vars"), chosen.vars),
     )
-    pipelines = _inside(root, config.pipelines, file.place(("pipelines",)))
+    pipelines = inside(root, config.pipelines, file.place(("pipelines",)))
     if not pipelines.is_dir():
         hint = nearest(config.pipelines, (entry.name for entry in root.iterdir() if entry.is_dir()))
         raise ProjectError(f"there is no folder {config.pipelines!r}", where=file.place(("pipelines",)), hint=hint)
@@ -72,31 +73,19 @@ def load_project(root: Path, target: str | None = None, variables: Mapping[str, 
     check_reads(loader.nodes)
     refuse_misspelt_vars(loader.places_of_vars(), loader.nodes.values(), (sql, pipelines))
     if config.lineage and config.lineage.file:
-        _inside(root, config.lineage.file, file.place(("lineage", "file")))
+        inside(root, config.lineage.file, file.place(("lineage", "file")))
     place = file.place(("targets", name, "warehouse"))
-    warehouse = _inside(root, chosen.warehouse, place)
-    if any(folder.is_relative_to(warehouse) for folder in (root, sql, pipelines)):
-        what = f"the warehouse {chosen.warehouse!r} holds the project's own files"
-        raise ProjectError(what, where=place, hint="give it a folder of its own, such as data/warehouse")
     return Manifest(
         root=root,
         config=config,
         target=name,
         settings=chosen.settings or config.settings,
-        warehouse=warehouse,
+        warehouse=warehouse_folder(root, chosen.warehouse, place, (sql, pipelines)),
         nodes=loader.nodes,
         macro_files=loader.templates.macro_files,
         unit_tests=tuple(loader.read_unit_tests()),
         experiments=loader.experiments,
     )
-
-
-def _inside(root: Path, folder: str, where: Location) -> Path:
-    """A folder of the project; what lies outside the project is refused."""
-    path = (root / folder).resolve()
-    if not path.is_relative_to(root.resolve()):
-        raise ProjectError(f"{folder!r} lies outside the project", where=where, hint="name a folder inside the project")
-    return path
 
 
 class _Loader:
@@ -312,10 +301,11 @@ class _Loader:
             )
         path = self.sql / f"{rendering.written_as}.sql"
         if not path.is_file():
-            known = [found.stem for found in self.sql.glob("*.sql")]
+            known = [found.stem for found in self.sql.glob("*.sql") if found.is_file()]
             raise ProjectError(
                 f"stage {stage.name!r} has neither `transform:` nor {path.relative_to(self.root)}",
                 where=where,
+                why="a folder has that name" if path.is_dir() else None,
                 hint=nearest(stage.name, known),
             )
         template = read_sql(path)

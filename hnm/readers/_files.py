@@ -52,6 +52,8 @@ def existing(path: Path) -> Path:
         return path
     gone = next(part for part in (*reversed(path.parents), path) if not part.exists())
     folder = gone.parent
+    if gone.is_symlink():
+        raise SourceError(f"{gone} is a link to {gone.readlink()}, which is not there", hint="mend the link")
     names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
     raise SourceError(
         f"no such file or folder: {path}",

@@ -42,3 +42,11 @@ def test_a_damaged_warehouse(built):
     assert run.returncode == 1
     assert "cannot open" in run.stdout
     assert "move it away" in run.stdout
+
+
+def test_clean_says_that_a_file_stands_where_its_folder_is(tiny):
+    tiny.write("target", "mine")
+    run = tiny.hnm("clean")
+    assert run.returncode == 1
+    assert "hint: a file stands where a folder must: move it away" in run.stderr
+    assert (tiny.root / "target").read_text() == "mine"

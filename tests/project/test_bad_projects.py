@@ -36,6 +36,8 @@ BAD = [
     ("project.yml", "data/warehouse", "../elsewhere", ":4:9", "'../elsewhere' lies outside", "inside"),
     ("project.yml", "data/warehouse", "/elsewhere", ":4:9", "lies outside", "inside"),
     ("project.yml", "data/warehouse", ".", ":4:9", "holds the project's own files", "folder of its own"),
+    ("project.yml", "data/warehouse", "'data/ware?house'", ":4:9", "data/ware?house'", "rename"),
+    ("project.yml", "data/warehouse", "'data/ware\\house'", ":4:9", "cannot lie in", "rename"),
     ("project.yml", "data/warehouse", "sql", ":4:9", "holds the project's own files", "folder of its own"),
     ("project.yml", "name: tiny", "name: tiny\nsql: /etc", ":2:1", "'/etc' lies outside", None),
     ("project.yml", "name: tiny", "name: tiny\npipelines: ../x", ":2:1", "lies outside", None),
@@ -282,3 +284,10 @@ def test_a_missing_file_is_told_where_it_is_named(tiny):
     with pytest.raises(SourceError, match="no such file") as error:
         tiny.load().plan()
     assert place(tiny, error.value).startswith(PIPELINE)
+
+
+def test_a_folder_in_place_of_a_sql_file_is_said(tiny):
+    (tiny.root / "sql/report.sql").unlink()
+    (tiny.root / "sql/report.sql").mkdir()
+    error = tiny.refused()
+    assert (error.why, error.hint) == ("a folder has that name", None)

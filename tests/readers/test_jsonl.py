@@ -321,11 +321,13 @@ def test_a_glob_reads_files_in_order_and_finds_duplicates_across_them(read, tmp_
         ("data/*.json", "no file matches"),
         ("zzz/*.json", "no such file or folder"),
         ("docs.jsonl/inner", "no such file or folder"),
+        ("link.jsonl", "is a link to nowhere.jsonl, which is not there"),
     ],
 )
 def test_missing_files_are_told_with_what_stands_nearby(read, tmp_path, path, expected):
     (tmp_path / "data").mkdir()
     write(tmp_path / "docs.jsonl", GOOD)
+    (tmp_path / "link.jsonl").symlink_to("nowhere.jsonl")
     assert jsonl.files is not None
     with pytest.raises(SourceError) as planned:
         jsonl.files(MappedParams(table="corpus", path=path), tmp_path)
