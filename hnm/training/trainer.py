@@ -58,6 +58,10 @@ class Trainer(CrossEncoderTrainer):
     def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
         """Nothing: the library's statistics for a model card read all data, and hnm writes its own card."""
 
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """Save a checkpoint's model without a card, which nobody reads there and takes longer than a small model."""
+        self.model.save_pretrained(str(output_dir or self.args.output_dir), create_model_card=False)
+
     def compute_loss(
         self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Tensor:

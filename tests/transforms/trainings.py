@@ -1,5 +1,6 @@
 """Small trainings that tests share: triplets that can be learned, and one call that trains on them."""
 
+import gc
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from safetensors.numpy import load_file
 
+import hnm.training.fit  # noqa: F401  # imports all that a training needs
 from hnm.context import Context, Settings
 from hnm.inputs import Inputs
 from hnm.transforms.train_cross_encoder import TrainCrossEncoderParams, train_cross_encoder
@@ -16,6 +18,10 @@ COLUMNS = ("query_id", "positive_id", "negative_id", "query", "positive", "negat
 SETTINGS = Settings(device="cpu", cores=1, precision="fp32")
 RECIPE = [{"strategies": ["paper", "fill"], "per_group": 2}, {"strategies": ["random"], "per_group": 2}]
 RANDOM_ONLY = [{"strategies": ["random"], "per_group": 4}]
+
+# The trainer collects garbage before each training, and would look through all that was ever imported.
+gc.collect()
+gc.freeze()
 
 
 def triplets(queries: int = 24) -> pa.Table:
@@ -52,7 +58,7 @@ def train(
         "groups_per_batch": 4,
         "learning_rate": 1e-3,
         "max_length": 32,
-        "checkpoint_steps": 2,
+        "checkpoint_steps": 2 if stop_after else 1_000,
     }
     if start is not None:
         defaults["model"] = str(start)
