@@ -6,7 +6,7 @@
 -- and imported
 -- ones do not count). rrf: reciprocal rank fusion. Distances are cosine distances of ensemble vectors, and fused_score
 -- is the cosine of query and document. lexical_overlap: Jaccard index of the words of query and document.
--- is_known_positive: the candidate is a positive of the query, this one or another. is_positive_copy: its text is that
+-- is_known_positive: the candidate is a right answer of the query (see right_answers). is_positive_copy: its text is that
 -- of one of them. is_near_positive: it lies beyond the var max_cosine_to_positive or max_jaccard_to_positive to one of
 -- those that are mined for (no such column without these vars). fused_*: one column per entry of the var `fusions`, see
 -- fused_columns.
@@ -66,21 +66,9 @@ questions as (
         and id in (select query_id from {{ ref('positives') }})
 ),
 
-known_positives as (
-    select query_id, doc_id
-    from {{ ref('positives') }}
-    {%- if var('protect_judged_positives', false) %}
-    union
-    select query_id, doc_id
-    from {{ ref('judgments') }}
-    where grade >= {{ whole_number_var('min_grade', var('min_grade', 1), least=0) }}
-    {%- endif %}
-),
-
-right_answers as (
+known as (
     select query_id, list(doc_id) as known_ids, list(normalized_hash) as known_hashes
-    from known_positives
-    left join {{ ref('texts') }} as texts on kind = 'document' and id = doc_id
+    from {{ ref('right_answers') }}
     group by query_id
 ),
 
@@ -99,7 +87,7 @@ pairs as (
     from {{ ref('positives') }}
     join questions using (query_id)
     join documents using (doc_id)
-    join right_answers using (query_id)
+    join known using (query_id)
     where positive_rank <= {{ whole_number_var('positives_per_query', var('positives_per_query', 4)) }}
 ),
 

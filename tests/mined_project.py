@@ -21,7 +21,7 @@ from hnm.cli.main import _run
 
 SQL = Path(__file__).parents[1] / "sql"
 HOSTILE = "[bold]not bold[/bold] [/] ' || chr(27) || '[31mnot red"
-MINED = ("texts", "scored_candidates", "negatives", "negative_measures", "negative_quality_by_query",
+MINED = ("texts", "right_answers", "scored_candidates", "negatives", "negative_measures", "negative_quality_by_query",
          "negative_quality", "exclusion_funnel", "negative_ranks", "retriever_overlap")  # fmt: skip
 
 PROJECT = """

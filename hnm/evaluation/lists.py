@@ -1,7 +1,7 @@
 """Judgments and runs in the form in which ir-measures takes them, read from a transform's inputs."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hnm.errors import StageError
@@ -63,7 +63,7 @@ def read_run(inputs: Inputs, query: str, values: Mapping[str, Any]) -> Run:
 
 
 def measured(
-    measures: "Iterable[Measure]", judged: dict[str, dict[str, int]], run: Run, stage: str
+    measures: "Sequence[Measure]", judged: dict[str, dict[str, int]], run: Run, stage: str
 ) -> Iterator[tuple[str, str, float]]:
     """(query, measure, value) for every judged query, 0 for one that the run lacks.
 
@@ -72,7 +72,11 @@ def measured(
     import ir_measures
 
     try:
-        for metric in ir_measures.iter_calc(list(measures), judged, run):
+        for metric in ir_measures.iter_calc(measures, judged, run):
             yield metric.query_id, str(metric.measure), metric.value
-    except (ValueError, RuntimeError) as error:
-        raise StageError(f"{stage}: a measure cannot be computed", why=str(error)) from error
+    except Exception as error:  # of trec_eval, gdeval and others, each of which has its own kinds
+        raise StageError(
+            f"{stage}: a measure cannot be computed ({', '.join(map(str, measures))})",
+            why=f"{type(error).__name__}: {error}",
+            hint="take another one, such as RR@10 or nDCG@10",
+        ) from error

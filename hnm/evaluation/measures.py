@@ -18,6 +18,8 @@ def parse_measure(name: str) -> "Measure":
         raise ValueError(
             f"{name!r} is not a measure of ir-measures ({error}); try RR@10, nDCG@10, R@50 or P@5"
         ) from None
+    if measure.params.get("cutoff", 1) < 1:  # trec_eval would end the whole process
+        raise ValueError(f"{name!r} is not a measure: its cutoff must be at least 1")
     return measure
 
 

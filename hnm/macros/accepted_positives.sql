@@ -42,7 +42,8 @@ with accepted as (
     select
         query_id,
         doc_id,
-        grade / max(grade) over (partition by query_id) as weight,
+        -- With min_grade 0, the best may be 0: it is the best all the same.
+        if(grade = max(grade) over (partition by query_id), 1, grade / max(grade) over (partition by query_id)) as weight,
         'judgments' as origin,
         null::bigint as impressions,
         null::bigint as clicks,

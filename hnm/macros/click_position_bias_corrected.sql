@@ -9,7 +9,7 @@
 {% set examinations = 'greatest(expected_examinations, clicks)::double' -%}
 {{ evidence_columns(
     evidence_sums(counts, var('click_examination', 'given')),
-    attractiveness='clicks / ' ~ examinations,
+    attractiveness='if(clicks = 0, 0, clicks / ' ~ examinations ~ ')',
     lower_bound=wilson_lower_bound('clicks', examinations),
 ) }}
 {%- endmacro %}

@@ -19,7 +19,7 @@
 {{- outcome(
     strategy,
     source=shown,
-    considers='true',
+    considers='agreement > 0',
     reasons={
         'clicked': 'clicks > 0',
         'never_above_last_click': 'examined_not_clicked = 0',

@@ -28,7 +28,8 @@ class EnsemblePcaParams(Params):
     do not vary, null keeps the full width. `center`: subtract the mean first.
     `fit_on`: which texts are looked at; `sample`: at most so many of them, chosen by a hash of their id and `seed`.
     `max_drift`: a fit is kept while texts come and go, until the share of their variance that its components explain is
-    lower by more than this than when it was made; 0 or less fits anew whenever the vectors change.
+    lower by more than this than when it was made, or more than this share is a move of their mean; 0 or less fits anew
+    whenever the vectors change.
     """
 
     weights: dict[str, Weight] = Field(default_factory=dict)
@@ -129,6 +130,8 @@ def _drift(
 ) -> float | None:
     """By how much less of the variance the last components explain of the present texts than of those of their fit.
 
+    Where that is more, the share of the variance around the last mean that is the move of the mean: components may
+    explain that as well, and those of full width explain everything, whatever the texts.
     None when the last fit was over other tables or widths, and when there is no variance. To project all texts takes a
     part of the time of fitting anew.
     """
@@ -142,13 +145,18 @@ def _drift(
         return None
     rows = to_matrix(last.column("vector").chunk(0), PREVIOUS).astype(np.float64)
     center, components = rows[0], rows[1:]
-    total = explained = 0.0
+    count, total, explained, moved = 0, 0.0, 0.0, np.zeros(fusion.width)
     for wide in _rows(fusion, params, context, "measuring the drift of the ensemble"):
         away = wide - center
         total += float(np.square(away * scale).sum())
         explained += float(np.square(away @ components.T).sum())
+        count += len(away)
+        moved += away.sum(axis=0) * scale
+    if total == 0:
+        return None
     then = sum(ratio for ratio in last.column("explained_variance_ratio").to_pylist() if ratio is not None)
-    return then - explained / total if total > 0 else None
+    lost = float(then - explained / total)
+    return max(lost, float(np.square(moved).sum()) / (count * total)) if params.center else lost
 
 
 def _principal(covariance: "NDArray[np.float64]") -> tuple["NDArray[np.float64]", "NDArray[np.float64]"]:

@@ -38,6 +38,7 @@ SOURCES = """
           judgments: {path: data/judgments.csv}
     stages:
       - {name: candidates, unique_key: [query_id, doc_id, retriever]}
+      - {name: right_answers, unique_key: [query_id, doc_id]}
       - {name: scored_candidates, unique_key: [query_id, positive_id, doc_id]}
       - {name: candidates_bm25, transform: retrieve_bm25, inputs: {corpus: ref(corpus), queries: ref(queries)}}
       - {name: candidates_random, transform: retrieve_random, inputs: {corpus: ref(corpus), queries: ref(queries)}}

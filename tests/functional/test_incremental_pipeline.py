@@ -41,7 +41,7 @@ class Collection:
     def edit(self) -> str:
         """One random edit; what it was."""
         some = self.random.choice
-        kind = some(("insert", "edit", "delete", "ask", "reword", "judge", "forget"))
+        kind = some(("insert", "edit", "delete", "ask", "echo", "reword", "judge", "forget"))
         if kind == "insert":
             self.documents[f"d{self.random.randrange(500, 999)}"] = self.any_text()
         elif kind == "edit":
@@ -53,6 +53,10 @@ class Collection:
         elif kind == "ask":
             name = f"q{self.random.randrange(500, 999)}"
             self.queries[name] = f"what helps with {some(TOPICS)} {some(ASPECTS)}"
+            self.judgments[name, some(sorted(self.documents))] = 1
+        elif kind == "echo":  # a query that asks the same as another
+            name = f"q{self.random.randrange(500, 999)}"
+            self.queries[name] = self.queries[some(sorted(self.queries))].upper()
             self.judgments[name, some(sorted(self.documents))] = 1
         elif kind == "reword":
             self.queries[some(sorted(self.queries))] = f"tell me about {some(TOPICS)} {some(ASPECTS)}"

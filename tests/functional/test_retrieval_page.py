@@ -22,6 +22,7 @@ stages:
   - {name: positives, unique_key: [query_id, doc_id]}
   - {name: texts, unique_key: [kind, id]}
   - {name: candidates, unique_key: [query_id, doc_id, retriever]}
+  - {name: right_answers, unique_key: [query_id, doc_id]}
   - {name: scored_candidates, unique_key: [query_id, positive_id, doc_id]}
   - {name: candidates_bm25, transform: retrieve_bm25, inputs: {corpus: ref(corpus), queries: ref(queries)}}
   - {name: candidates_random, transform: retrieve_random, inputs: {corpus: ref(corpus), queries: ref(queries)}}
@@ -84,7 +85,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> TinyProject:
         project.write(f"sql/{name}.sql", sql)
     for name, sql in zip(("passage_texts", "candidates_passages"), blocks(text, "sql"), strict=True):
         project.write(f"sql/{name}.sql", sql)
-    for name in ("texts", "candidates", "scored_candidates", "ensemble_fidelity"):
+    for name in ("texts", "candidates", "right_answers", "scored_candidates", "ensemble_fidelity"):
         project.write(f"sql/{name}.sql", (ROOT / f"sql/{name}.sql").read_text(encoding="utf-8"))
     assert set(project.outcomes().values()) == {"built"}
     return project

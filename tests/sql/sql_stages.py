@@ -92,7 +92,9 @@ class Stages:
         return row[0]
 
     def build(self, name: str, **variables: Any) -> list[Row]:
-        """Build a stage as a table of its name; its rows, sorted."""
+        """Build a stage as a table of its name; its rows, sorted. `right_answers` come with `scored_candidates`."""
+        if name == "scored_candidates":
+            self.build("right_answers", **variables)
         if name == "triplets":
             self._build_triplets()
         else:

@@ -28,7 +28,8 @@ def score(
     **variables: Any,
 ) -> list[Row]:
     stages.give_texts(
-        {name: (texts or {}).get(name, f"document {name}") for name in documents}, dict.fromkeys(queries, "a query")
+        {name: (texts or {}).get(name, f"document {name}") for name in documents},
+        {name: (texts or {}).get(name, "a query" + name.removeprefix("q")) for name in queries},
     )
     stages.give_vectors(documents, queries)
     stages.give("positives", positives)
@@ -111,6 +112,23 @@ def test_every_positive_of_the_query_and_its_copies_are_marked(stages: Stages) -
         ("q", "p", "p", True, True),
         ("q2", "zero", "p", False, False),
     ]
+
+
+def test_what_answers_a_query_that_asks_the_same_is_a_right_answer(stages: Stages) -> None:
+    texts = {"q": "What is gout?", "same": " what is  Gout", "other": "what is gut?", "idle": "what is gout"}
+    rows = score(
+        stages,
+        [(query, name, "bm25", i + 1, 1.0) for query in ("q", "same", "other") for i, name in enumerate("pabc")],
+        [("q", "p", 1), ("same", "a", 1), ("other", "b", 1)],
+        DOCUMENTS,
+        {name: [1, 0] for name in texts},
+        {**texts, "a": "a", "c": "A"},
+    )
+    right = [(row["query_id"], row["doc_id"]) for row in rows if row["is_known_positive"]]
+    assert right == [("other", "b"), ("q", "a"), ("q", "p"), ("same", "a"), ("same", "p")]
+    assert [row["query_id"] for row in rows if row["is_positive_copy"] and row["doc_id"] == "c"] == ["q", "same"]
+    answers = stages.rows("select query_id, doc_id from right_answers order by all")
+    assert select(answers, "query_id", "doc_id") == right
 
 
 def test_what_almost_is_a_positive_is_marked_on_demand(stages: Stages) -> None:

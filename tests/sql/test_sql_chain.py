@@ -30,6 +30,7 @@ KEYS = {
     "click_evidence": ("query_id", "doc_id"),
     "positives": ("query_id", "doc_id"),
     "candidates": ("query_id", "doc_id", "retriever"),
+    "right_answers": ("query_id", "doc_id"),
     "scored_candidates": ("query_id", "positive_id", "doc_id"),
     "negatives": ("query_id", "positive_id", "doc_id", "strategy"),
     "triplet_ids": ("query_id", "positive_id", "negative_id", "strategy"),

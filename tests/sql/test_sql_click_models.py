@@ -244,6 +244,8 @@ def test_logs_with_little_in_them(model: str) -> None:
     unclicked = build([("s", "q", f"d{k}", k, False) for k in range(1, 5)], model)
     assert {row["lower_bound"] for row in unclicked.values()} == {0}
     assert all(row["attractiveness"] < 0.2 for row in unclicked.values())
+    ((_, never_seen),) = build([("s", "q", "d", 1_000, False)], "position_bias_corrected", click_eta=5.0).items()
+    assert never_seen["attractiveness"] == never_seen["lower_bound"] == 0
 
 
 @pytest.mark.parametrize("model", ["pbm_em", "trust_bias"])

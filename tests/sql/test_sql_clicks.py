@@ -296,6 +296,8 @@ def test_positives_from_judgments_by_grade(stages: Stages) -> None:
         ("d2", 1, 1, "judgments", 3),
     ]
     assert select(stages.build("positives", min_grade=2), "doc_id") == [("d2",)]
+    stages.give("judgments", [("q1", "d1", 0)])
+    assert select(stages.build("positives", min_grade=0), "doc_id", "weight") == [("d1", 1)]
 
 
 def test_both_kinds_of_positives_have_the_same_columns(stages: Stages) -> None:

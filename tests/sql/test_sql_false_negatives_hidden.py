@@ -68,6 +68,13 @@ def test_what_judgments_protect_cannot_be_hidden(stages: Stages) -> None:
         stages.render("positives", hide_positives=0.1, protect_judged_positives=True)
 
 
+def test_what_is_hidden_is_not_protected_by_another_query_that_asks_the_same(stages: Stages) -> None:
+    stages.give_texts({name: name for name in "ab"}, {"q": "what?", "r": "What"})
+    stages.give("positives", [("q", "a"), ("r", "a"), ("r", "b")])
+    stages.give("hidden_positives", [("q", "b")], "query_id varchar, doc_id varchar")
+    assert pairs(stages.build("right_answers", hide_positives=0.2)) == {("q", "a"), ("r", "a"), ("r", "b")}
+
+
 def test_the_estimate_counts_hidden_positives_among_the_negatives(stages: Stages) -> None:
     stages.give("hidden_positives", [("q", "b"), ("q", "d"), ("r", "a")], "query_id varchar, doc_id varchar")
     pairs_of_q = [("q", "p"), ("q", "p2")]

@@ -179,11 +179,13 @@ def test_shown_not_clicked(stages: Stages) -> None:
             ("q", "rarely", 0, 1.5),
             ("q", "below", 0, 0.0),
             ("q", "clicked", 1, 5.0),
+            ("q", "drawn", 0, 9.0),
             ("other", "unshown", 0, 9.0),
         ],
         EVIDENCE,
     )
     rows = ranked("skipped", "more", "rarely", "below", "clicked", "unshown")
+    rows.append(candidate("drawn", 0.5, rank_bm25=None, rank_random=1))  # no retriever returned it
     shown = {"name": "shown", "rule": "shown_not_clicked", "per_positive": 2}
     found = mine(stages, rows, shown, positives_from="clicks")
     assert reasons(found) == {

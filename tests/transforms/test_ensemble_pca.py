@@ -257,6 +257,17 @@ def test_a_fit_is_made_anew_after_drift_and_where_none_is_allowed(drifted: bool,
     assert not again.equals(first)
 
 
+@pytest.mark.parametrize("variance", [None, 0.95])
+def test_a_fit_is_made_anew_when_the_mean_has_moved(variance: float | None) -> None:
+    models = two_models(300)
+    now = {name: rows + 3 * np.eye(rows.shape[1], dtype=np.float32)[0] for name, rows in models.items()}
+    first, _ = fit({name: table(rows) for name, rows in models.items()}, variance=variance)
+    again, _ = refit(now, first, variance=variance)
+    assert again.equals(fit({name: table(rows) for name, rows in now.items()}, variance=variance)[0])
+    kept, _ = fit({name: table(rows) for name, rows in models.items()}, variance=variance, center=False)
+    assert refit(now, kept, variance=variance, center=False)[0].equals(kept)  # no mean is subtracted
+
+
 def test_a_fit_over_other_widths_is_made_anew() -> None:
     models = two_models(100)
     first, _ = fit({name: table(rows[:, :3]) for name, rows in models.items()})

@@ -129,9 +129,16 @@ def test_a_malformed_run_is_refused(tmp_path: Path, twice: list[tuple[Any, ...]]
         evaluated(tmp_path, [("q", "a", 1, "test")], twice)
 
 
+@pytest.mark.parametrize("measure", ["Accuracy@10", "P(rel=0)@5"])
+def test_a_measure_that_its_package_cannot_compute_is_an_error_that_names_it(tmp_path: Path, measure: str) -> None:
+    runs = [("q", "a", "r", 1)]  # Accuracy divides by the documents that are not relevant
+    with pytest.raises(StageError, match=r"a measure cannot be computed \(" + measure.partition("(")[0]):
+        evaluated(tmp_path, [("q", "a", 1, "test")], runs, measures=(measure,))
+
+
 def test_measures_are_checked_when_the_project_is_read() -> None:
     assert EvaluateParams(measures=("MRR@10", "RR@10", "P@5", "Success@1")).measures == ("RR@10", "P@5", "Success@1")
-    for wrong in ("nDCC@10", "RR@ten", "", "nDCG@-"):
+    for wrong in ("nDCC@10", "RR@ten", "", "nDCG@-", "P@0", "RR@0"):
         with pytest.raises(ValidationError, match="is not a measure"):
             EvaluateParams(measures=(wrong,))
     with pytest.raises(ValidationError):
