@@ -50,6 +50,18 @@ class Batch:
         """Every (group, place), in order."""
         return [(group, place) for group, places in enumerate(self.places) for place in places]
 
+    def right(self) -> set[tuple[int, int]]:
+        """Every (group, place) of a document that is a positive of the group's query, in this group or another."""
+        answers: dict[str, set[str]] = {}
+        for query, own in zip(self.queries, self.places, strict=True):
+            answers.setdefault(query, set()).add(self.documents[own[0]])
+        return {
+            (group, place)
+            for group, query in enumerate(self.queries)
+            for place, text in enumerate(self.documents)
+            if text in answers[query]
+        }
+
     def inputs(self, form: Form, groups: Sequence[int]) -> list[Any]:
         """The columns that a loss of this form takes, for some of the groups.
 

@@ -8,6 +8,7 @@ from sentence_transformers import CrossEncoder
 from sentence_transformers.cross_encoder import losses
 from torch import nn
 
+from hnm.training import in_batch
 from hnm.training.batch import Form, Target
 from hnm.training.margin import MarginLoss
 from hnm.training.recipe import LossName, LossParams
@@ -34,13 +35,13 @@ def _bce(model: CrossEncoder, settings: LossParams, _: int) -> nn.Module:
 
 
 def _multiple_negatives(model: CrossEncoder, settings: LossParams, _: int) -> nn.Module:
-    loss = losses.MultipleNegativesRankingLoss(model, settings.in_batch_negatives)
+    loss = in_batch.MultipleNegativesRankingLoss(model, settings.in_batch_negatives)
     loss.scale = settings.scale  # type: ignore[assignment]  # it multiplies, and may be any number
     return loss
 
 
 def _cached_multiple_negatives(model: CrossEncoder, settings: LossParams, at_once: int) -> nn.Module:
-    return losses.CachedMultipleNegativesRankingLoss(
+    return in_batch.CachedMultipleNegativesRankingLoss(
         model, settings.in_batch_negatives, settings.scale, mini_batch_size=at_once
     )
 

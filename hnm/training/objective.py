@@ -26,6 +26,7 @@ class Objective(nn.Module):
         self._settings = settings
         self._weighted = weighted
         self._before = not any(entry.traits.alone for entry in settings)
+        self._draws = any(entry.traits.in_batch for entry in settings)
         self._scored = ScoredPairs(model.device)
         self._parts = nn.ModuleList(KINDS[entry.loss].make(model, entry, pairs_at_once) for entry in settings)
         for part in self._parts:
@@ -35,7 +36,8 @@ class Objective(nn.Module):
         """The loss of rows of the file of examples, mean over groups (or over pairs, as each loss has it)."""
         batch = Batch.of(groups)
         self.watch.saw(groups)
-        self._scored.hold(batch.pairs(), lambda pairs: self._scores(batch, pairs), now=self._before)
+        right = batch.right() if self._draws else set()
+        self._scored.hold(batch.pairs(), lambda pairs: self._scores(batch, pairs), now=self._before, right=right)
         total = torch.zeros((), device=self.model.device)
         for part, settings in zip(self._parts, self._settings, strict=True):
             value = self._value(part, settings, batch)

@@ -26,10 +26,11 @@ class ScoredPairs(nn.Module):
         self._known: dict[Pair, int] = {}
         self._scores = torch.empty(0)
         self._score: Score | None = None
+        self.right: set[Pair] = set()
 
-    def hold(self, pairs: Sequence[Pair], score: Score, *, now: bool) -> None:
-        """Take up a batch: score `pairs` by `score`, `now` or when they are asked for."""
-        self._score = score
+    def hold(self, pairs: Sequence[Pair], score: Score, *, now: bool, right: set[Pair]) -> None:
+        """Take up a batch: score `pairs` by `score`, `now` or when they are asked for. `right`: see `Batch.right`."""
+        self._score, self.right = score, right
         self._known = {pair: index for index, pair in enumerate(pairs)} if now else {}
         self._scores = score(pairs) if now else torch.empty(0)
 

@@ -11,10 +11,11 @@ from sentence_transformers.cross_encoder import losses
 
 from hnm.context import Settings
 from hnm.models.cross_encoder import open_cross_encoder
+from hnm.training.batch import Batch
 from hnm.training.groups import Group
 from hnm.training.losses import KINDS
 from hnm.training.objective import Objective
-from hnm.training.recipe import LOSSES, LossParams
+from hnm.training.recipe import LOSSES, LossName, LossParams
 
 
 def group(number: int, negatives: int, weight: float = 1.0) -> dict[str, Any]:
@@ -197,3 +198,27 @@ def test_one_pair_of_texts_in_two_groups_is_two_pairs(model: CrossEncoder) -> No
     twice = [group(1, 2), {**group(1, 2), "positive": "other"}]
     right = losses.ListNetLoss(model)(lists(twice), judged(twice))
     assert value(model, twice, "list_net").item() == pytest.approx(right.item(), rel=1e-4)
+
+
+@pytest.mark.parametrize("loss", ["multiple_negatives_ranking", "cached_multiple_negatives_ranking"])
+def test_what_answers_a_query_is_not_drawn_against_it(model: CrossEncoder, loss: LossName) -> None:
+    # q1 stands twice, with the answers a and b; to q2, a is a negative, and to q3 it is right.
+    rows = [("q1", "a", "n1"), ("q1", "b", "n2"), ("q2", "c", "a"), ("q3", "a", "n3")]
+    groups = [group(1, 1) | {"query": q, "positive": p, "negatives": [n]} for q, p, n in rows]
+    drawn: set[tuple[str, str]] = set()
+    objective = Objective(model, [LossParams(loss=loss, in_batch_negatives=2)], 4, weighted=False)
+    part = objective._parts[0]
+    batch = Batch.of(groups)
+    objective(groups)
+    for _ in range(50):
+        queries, *columns = batch.inputs("columns", range(4))
+        for column in part.get_in_batch_negatives(queries, columns):
+            drawn |= {(batch.queries[number], batch.documents[place]) for number, place in enumerate(column)}
+    left = {"q1": ("c", "n1", "n2", "n3"), "q2": ("a", "b", "n1", "n2", "n3"), "q3": ("b", "c", "n1", "n2")}
+    assert drawn == {(query, text) for query, texts in left.items() for text in texts}
+
+
+def test_a_query_that_knows_every_answer_draws_none(model: CrossEncoder) -> None:
+    groups = [group(1, 1) | {"query": "q1", "positive": text, "negatives": ["n"]} for text in ("a", "b")]
+    found = value(model, groups, "multiple_negatives_ranking")
+    assert torch.isfinite(found)
