@@ -3,7 +3,7 @@
    The share is taken of the score's size, so that the limit lies below a negative score too. #}
 {% macro rule_below_positive_share(strategy) -%}
 {% set share = strategy.share | default(0.95) -%}
-{% if not share is number or not 0 < share <= 1 -%}
+{% if not share is number or share is boolean or not 0 < share <= 1 -%}
     {{ raise_error("strategy '" ~ strategy.name ~ "': share is " ~ share ~ "; it must lie above 0 and be at most 1") }}
 {%- endif -%}
 {{ outcome(

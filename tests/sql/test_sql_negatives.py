@@ -163,6 +163,7 @@ def test_equal_scores_are_chosen_by_id(stages: Stages) -> None:
         ([{**PAPER, "share": 0.9}], "the rule 'dual_criterion' has no setting 'share'"),
         ([{**FILL, "fills": [], "share": 1.5}], "share is 1.5"),
         ([{**FILL, "fills": [], "share": "95 %"}], "share is 95 %"),
+        ([{**FILL, "fills": [], "share": True}], "share is True"),
         ([{"name": "m", "rule": "below_positive_margin", "margin": -1}], "margin is -1"),
         ([{"name": "t", "rule": "top", "by": "score_bm52"}], "by is 'score_bm52'; it must be one of fused_score"),
     ],
