@@ -126,8 +126,15 @@ def _write(folder: Path, example: Path, text: str, sources: str | None) -> None:
     if sources is not None:
         (folder / SOURCES_FILE).write_text(sources, encoding="utf-8")
     (folder / PROJECT_FILE).write_text(text, encoding="utf-8")
-    with (folder / ".gitignore").open("a", encoding="utf-8") as ignored:
-        ignored.write(_IGNORED)
+    _ignore_what_is_built(folder / ".gitignore")
+
+
+def _ignore_what_is_built(path: Path) -> None:
+    """Add our lines to a .gitignore, whose last line may have no end: it must go on ignoring what it did."""
+    others = path.read_bytes() if path.exists() else b""
+    begun = "\n" if others and not others.endswith(b"\n") else ""
+    with path.open("a", encoding="utf-8") as ignored:
+        ignored.write(begun + _IGNORED)
 
 
 def _project_text(example: str, name: str, source: SourceSpec, with_clicks: bool, judged: bool) -> str:

@@ -104,11 +104,11 @@ def test_the_name_of_the_project(tmp_path, folder, name, expected):
 
 def test_what_stands_in_the_folder_stays(tmp_path):
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / ".gitignore").write_text("*.log\n")
+    (tmp_path / "mine" / ".gitignore").write_text("*.log\n.env")  # without an end of its last line
     (tmp_path / "mine" / "notes.txt").write_text("keep")
     made(tmp_path / "mine")
-    assert (tmp_path / "mine" / ".gitignore").read_text().startswith("*.log\n")
-    assert "data/warehouse/" in (tmp_path / "mine" / ".gitignore").read_text()
+    lines = (tmp_path / "mine" / ".gitignore").read_text().splitlines()
+    assert lines == ["*.log", ".env", "target/", "data/warehouse/"]
     assert (tmp_path / "mine" / "notes.txt").read_text() == "keep"
 
 
