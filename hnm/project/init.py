@@ -12,6 +12,7 @@ import yaml
 from hnm.errors import Location, ProjectError, SourceError, nearest
 from hnm.project.config_base import NAME
 from hnm.project.root import PROJECT_FILE
+from hnm.readers._files import existing_folder
 
 SOURCE_KINDS = ("api_reference", "beir", "files", "triplets")
 FILE_FORMATS = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
@@ -190,7 +191,7 @@ def _file_sources(folder: Path, judged: bool) -> list[dict[str, Any]]:
 
     `judged`: there must be judgments; with a click log there need not be.
     """
-    found = {table: _table_file(folder, table) for table in TABLES if table != "impressions"}
+    found = {table: _table_file(existing_folder(folder), table) for table in TABLES if table != "impressions"}
     missing = [table for table, path in found.items() if path is None and (judged or table != "judgments")]
     if missing:
         raise SourceError(
@@ -213,8 +214,17 @@ def _file_sources(folder: Path, judged: bool) -> list[dict[str, Any]]:
 
 
 def _table_file(folder: Path, table: str) -> Path | None:
-    found = [path for path in sorted(folder.glob(f"{table}.*")) if _plain_suffix(path) in FILE_FORMATS]
-    return found[0] if found else None
+    """The file of a table, if there is one. Raises SourceError when there are several: one may be an older export."""
+    names = [f"{table}{suffix}{zipped}" for suffix in FILE_FORMATS for zipped in ("", ".gz")]
+    found = [name for name in names if (folder / name).exists()]
+    if len(found) > 1:
+        raise SourceError(
+            f"{folder} holds {' and '.join(found)}",
+            where=Location(folder),
+            why=f"each may be the table {table}",
+            hint="leave one of them in the folder",
+        )
+    return folder / found[0] if found else None
 
 
 def _plain_suffix(path: Path) -> str:

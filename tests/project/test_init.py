@@ -84,6 +84,18 @@ def test_a_folder_of_files(tmp_path, files):
     assert "clicks.impressions" in made(tmp_path / "two", f"files:{files}").manifest.nodes
 
 
+def test_a_copy_beside_a_table_is_not_the_table(tmp_path, files):
+    (files / "corpus.bak.csv").write_text("doc_id,title,text\nold,t,x\n")
+    made(tmp_path / "mine", f"files:{files}")
+    declared = yaml.safe_load((tmp_path / "mine/pipelines/sources.yml").read_text(encoding="utf-8"))
+    assert declared["sources"][0]["tables"]["corpus"]["path"] == str(files / "corpus.csv")
+    (files / "corpus.csv.gz").touch()
+    with pytest.raises(SourceError, match=r"holds corpus\.csv and corpus\.csv\.gz"):
+        made(tmp_path / "other", f"files:{files}")
+    with pytest.raises(SourceError, match="a file stands where a folder is wanted"):
+        made(tmp_path / "other", f"files:{files / 'corpus.csv'}")
+
+
 @pytest.mark.parametrize("odd", ["a: b", "with 'quotes' and \"more\"", "back\\1slash", "# hash", "ünï [x]"])
 def test_odd_names_of_folders(tmp_path, collection, odd):
     place = collection.rename(tmp_path / odd)
