@@ -146,9 +146,9 @@ def timestamp(value: object) -> datetime:
     """
     try:
         moment = _moment(value)
-    except (ValueError, OverflowError, OSError):
+        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+    except (ValueError, OverflowError, OSError):  # 0001-01-01T00:00+14:00 is no moment in UTC
         raise BadValueError(f"{short(value)} is neither a time in ISO 8601 nor seconds since 1970") from None
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
 def _moment(value: object) -> datetime:

@@ -78,9 +78,11 @@ def _is_nanoseconds(kind: "pa.DataType") -> bool:
 def _records(batch: "pa.RecordBatch") -> Iterator[Record]:
     try:
         yield from batch.to_pylist()
-    except UnicodeDecodeError:  # raised before the first row: Arrow converts a batch as a whole
+    except (ValueError, OverflowError):  # raised before the first row: Arrow converts a batch as a whole
         for row in range(batch.num_rows):
             try:
                 yield batch.slice(row, 1).to_pylist()[0]
             except UnicodeDecodeError:
                 yield Unreadable("not valid UTF-8", "")
+            except (ValueError, OverflowError):
+                yield Unreadable("holds a time that no calendar has", "")

@@ -251,6 +251,7 @@ def test_impressions_accept_common_notations(read, tmp_path, given, expected):
         {"dwell_seconds": "long"},
         {"shown_at": "yesterday"},
         {"shown_at": 1_700_000_000_000},
+        {"shown_at": "0001-01-01T00:00:00+14:00"},
         {"session_id": ["secret-session"]},
         {"query_id": ""},
     ],

@@ -88,6 +88,15 @@ def test_text_that_is_not_utf8(read, tmp_path):
     assert [(bad.where.line, bad.reason) for bad in context.bad_rows] == [(2, "not valid UTF-8")]
 
 
+def test_times_beyond_the_calendar_are_bad_rows(read, tmp_path):
+    data = {name: ["x"] * 2 for name in ("session_id", "query_id", "doc_id")} | {"position": [1, 1], "clicked": [1, 1]}
+    shown_at = pa.array([1_714_979_289, 10**15], pa.timestamp("s"))
+    pq.write_table(pa.table(data | {"shown_at": shown_at}), tmp_path / "log.parquet")
+    table, context = read(parquet, table="impressions", path="log.parquet", on_bad_rows="quarantine")
+    assert table["shown_at"].to_pylist() == [datetime(2024, 5, 6, 7, 8, 9)]
+    assert [(bad.where.line, bad.reason) for bad in context.bad_rows] == [(2, "holds a time that no calendar has")]
+
+
 def test_only_used_columns_are_read(read, tmp_path):
     data = pa.table({"query_id": ["a"], "text": ["t"], "blob": [b"\xff\xff"], "at": pa.array([1], pa.timestamp("ns"))})
     pq.write_table(data, tmp_path / "q.parquet")
