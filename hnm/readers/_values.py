@@ -142,7 +142,7 @@ def boolean(value: object) -> bool:
 def timestamp(value: object) -> datetime:
     """A moment in UTC, without zone: from a timestamp, ISO 8601, or seconds since 1970 (9 or more digits in text).
 
-    What names no zone is taken for UTC.
+    What names no zone is taken for UTC. A number of 8 digits is a day, as it is in text: 20240506, and not August 1970.
     """
     try:
         moment = _moment(value)
@@ -158,7 +158,10 @@ def _moment(value: object) -> datetime:
         return datetime.combine(value, time())
     if isinstance(value, str) and not _EPOCH.fullmatch(value.strip()):
         return datetime.fromisoformat(value.strip())
-    return datetime.fromtimestamp(real(value), UTC)
+    number = real(value)
+    if number.is_integer() and 10**7 <= number < 10**8:
+        return datetime.fromisoformat(str(int(number)))
+    return datetime.fromtimestamp(number, UTC)
 
 
 def optional(parse: Callable[[object], object]) -> Callable[[object], object]:

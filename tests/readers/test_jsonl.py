@@ -227,6 +227,7 @@ def impression(**changes: Any) -> dict[str, Any]:
         ({"shown_at": "2024-05-06T07:08:09Z"}, {"shown_at": datetime(2024, 5, 6, 7, 8, 9)}),
         ({"shown_at": "2024-05-06 07:08:09+02:00"}, {"shown_at": datetime(2024, 5, 6, 5, 8, 9)}),
         ({"shown_at": "20240506"}, {"shown_at": datetime(2024, 5, 6)}),
+        ({"shown_at": 20240506}, {"shown_at": datetime(2024, 5, 6)}),
         ({"shown_at": 86_400.5}, {"shown_at": datetime(1970, 1, 2, 0, 0, 0, 500_000)}),
         ({"shown_at": "1700000000"}, {"shown_at": datetime(2023, 11, 14, 22, 13, 20)}),
         ({"ranker": ""}, {"ranker": None}),
