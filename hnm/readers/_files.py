@@ -12,6 +12,15 @@ from hnm.errors import Location, SourceError, nearest
 GZIP = b"\x1f\x8b"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _WILDCARD = re.compile(r"[*?\[]")
+_NO_TEXT = {
+    rb"\xff\xfe|\xfe\xff|[^\0]\0[^\0]\0|\0[^\0]\0[^\0]": ("UTF-16", "make UTF-8 of it: `iconv -f UTF-16 -t UTF-8`"),
+    rb"\x28\xb5\x2f\xfd": ("Zstandard", "unpack it, or compress it with gzip"),
+    rb"BZh[1-9]1AY&SY": ("bzip2", "unpack it, or compress it with gzip"),
+    rb"\xfd7zXZ\0": ("xz", "unpack it, or compress it with gzip"),
+    rb"PK\x03\x04": ("a ZIP archive", "unpack it"),
+    rb"PAR1[\0-\x1f]": ("Parquet", "read it with `format: parquet`"),
+}
+"""How files begin that are often taken for text: what they are, and what to do."""
 
 
 def matching(root: Path, path: str) -> list[Path]:
@@ -76,11 +85,13 @@ def opened(path: Path) -> io.BufferedReader:
 def raw_lines(path: Path, raw: io.BufferedReader) -> Iterator[tuple[int, bytes]]:
     """Numbered lines with their ends, of a plain or gzipped file (told by its content), without a byte order mark.
 
-    `raw` is the open file, whose position shows how far the reading is. Raises SourceError when the file is cut short.
+    `raw` is the open file, whose position shows how far the reading is. Raises SourceError when the file is cut short,
+    or no text at all.
     """
     try:
         is_gzip = raw.peek(2).startswith(GZIP)
         stream = io.BufferedReader(gzip.GzipFile(fileobj=raw)) if is_gzip else raw
+        _check_is_text(path, stream.peek(16))
         for number, line in enumerate(stream, 1):
             yield number, line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line
     except (OSError, EOFError, zlib.error) as error:
@@ -90,6 +101,13 @@ def raw_lines(path: Path, raw: io.BufferedReader) -> Iterator[tuple[int, bytes]]
             why=str(error),
             hint="copy it again from its origin",
         ) from error
+
+
+def _check_is_text(path: Path, begin: bytes) -> None:
+    for pattern, (what, hint) in _NO_TEXT.items():
+        if re.match(pattern, begin):
+            why = f"it begins as {what} does"
+            raise SourceError("the file is no UTF-8 text", where=Location(path), why=why, hint=hint)
 
 
 def lines(path: Path, raw: io.BufferedReader) -> Iterator[tuple[int, bytes]]:

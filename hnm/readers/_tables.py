@@ -108,10 +108,11 @@ class Table:
         for column in self.columns:
             wanted = column.required or (column.renamed is not None and not required_only)
             if wanted and column.source not in fields:
+                names = ", ".join(sorted(fields)).encode("utf-8", "backslashreplace").decode()
                 raise SourceError(
                     f"{self.name}: no column {column.source!r} in the file",
                     where=where,
-                    why=f"the file has: {', '.join(sorted(fields)) or 'none'}",
+                    why=f"the file has: {names or 'none'}",
                     hint=nearest(column.source, fields)
                     or f"name it in the source's options: `columns: {{{column.name}: <a column of the file>}}`",
                 )

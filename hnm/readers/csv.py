@@ -15,6 +15,7 @@ from hnm.readers._files import raw_lines
 from hnm.readers._options import MappedParams, source_files
 from hnm.readers._read import Entry, Rows, Unreadable, read_table
 from hnm.readers._tables import Table
+from hnm.readers._values import BadValueError, clean
 from hnm.transform import transform
 
 if TYPE_CHECKING:
@@ -64,6 +65,11 @@ def csv_rows(table: Table, delimiter: str, quote: str) -> Rows:
 
 
 def _header(table: Table, cells: list[str], where: Location) -> list[str]:
+    try:
+        clean("".join(cells))
+    except BadValueError as error:
+        hint = "make UTF-8 of the file, such as with `iconv -f WINDOWS-1252 -t UTF-8`"
+        raise SourceError(f"{table.name}: the header {error}", where=where, hint=hint) from None
     header = [cell.strip() for cell in cells]
     other = next((sign for sign in OTHER_DELIMITERS if len(cells) == 1 and sign in cells[0]), None)
     if other:

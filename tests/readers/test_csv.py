@@ -145,6 +145,27 @@ def test_headers_that_do_not_serve(read, tmp_path, header, message):
     assert error.value.hint
 
 
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("query_id,text\n1,x\n".encode("utf-16"), "UTF-16"),
+        ("query_id,text\n1,x\n".encode("utf-16-le"), "UTF-16"),
+        (gzip.compress("query_id,text\n1,x\n".encode("utf-16-be")), "UTF-16"),
+        (b"PAR1\x15\x04", "Parquet"),
+        (b"\x28\xb5\x2f\xfd\x04", "Zstandard"),
+        ("query_id,text,größe\n1,x,\n".encode("latin-1"), "the header is not valid Unicode (UTF-8)"),
+    ],
+    ids=["utf-16", "without a mark", "gzipped", "parquet", "zstandard", "latin-1"],
+)
+def test_files_that_are_no_utf8_are_told_apart(read, tmp_path, content, why):
+    (tmp_path / "q.csv").write_bytes(content)
+    with pytest.raises(SourceError) as error:
+        read(csv, table="queries", path="q.csv", on_bad_rows="quarantine")
+    assert why in str(error.value)
+    assert error.value.hint
+    assert str(error.value).encode()
+
+
 def test_a_field_of_5_megabytes(read, tmp_path):
     big = "x" * (5 * 2**20)
     (tmp_path / "docs.csv").write_text(f"doc_id,text\n1,{big}\n")

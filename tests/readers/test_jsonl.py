@@ -64,6 +64,13 @@ def test_a_missing_column_is_named_with_what_the_file_has(read, tmp_path, column
     assert "the file has: id, text" in str(error.value)
 
 
+def test_a_name_with_half_a_character_can_be_shown(read, tmp_path):
+    write(tmp_path / "docs.jsonl", b'{"doc_id": "a", "te\\ud800xt": "t"}')
+    with pytest.raises(SourceError, match="no column 'text'") as error:
+        read(jsonl, table="corpus", path="docs.jsonl")
+    assert str(error.value).encode()
+
+
 def test_a_required_field_that_no_line_has_is_refused_long_before_the_end(read, tmp_path):
     write(tmp_path / "docs.jsonl", *[{"id": str(number), "text": "t"} for number in range(1_500)])
     context = Context(stage="corpus", root=tmp_path, workdir=tmp_path)
