@@ -99,9 +99,14 @@ class Table:
         return {**values, taken["metadata"]: written}
 
     def public(self, values: Mapping[str, object]) -> Mapping[str, object]:
-        """The fields of a record without private ones: what may be shown of a bad row."""
-        hidden = {self.sources[name] for name in self.private}
-        return {name: value for name, value in values.items() if name not in hidden}
+        """What may be shown of a bad row: all fields, or where some are private, the other columns that are read.
+
+        What a log has beside them may be personal too, such as an address, or the session's id under another name.
+        """
+        if not self.private:
+            return values
+        shown = {source for name, source in self.sources.items() if name not in self.private}
+        return {name: value for name, value in values.items() if name in shown}
 
     def check_fields(self, fields: Collection[str], where: Location, required_only: bool = False) -> None:
         """Raise SourceError when a file lacks a column that is required or that the mapping names."""

@@ -265,7 +265,8 @@ def test_impressions_accept_common_notations(read, tmp_path, given, expected):
     ],
 )
 def test_a_bad_impression_is_set_aside_without_its_session(read, tmp_path, change):
-    write(tmp_path / "i.jsonl", impression(), impression(session_id="secret-session") | change)
+    others = {"session": "secret-session", "mail": "secret@example.org"}
+    write(tmp_path / "i.jsonl", impression(), impression(session_id="secret-session", **others) | change)
     table, context = read(jsonl, table="impressions", path="i.jsonl", on_bad_rows="quarantine")
     assert table.num_rows == 1
     (bad,) = context.bad_rows
