@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from hnm.context import Advance, Context
+from hnm.context import Advance, Context, SilentReporter
 from hnm.errors import SourceError
 from hnm.inputs import Inputs
 from hnm.readers import _read
@@ -197,6 +197,19 @@ def test_judgments_default_to_grade_1_and_repetitions_are_dropped(read, tmp_path
     assert [tuple(row.values()) for row in table.to_pylist()] == [("q", "d", 1, None), ("q", "2", -1, None)]
     assert table.schema.field("grade").type == pa.int32()
     assert context.facts == {"repeated_rows": 2}
+
+
+def test_that_a_grade_is_taken_for_1_is_told(tmp_path):
+    notes = []
+
+    class Told(SilentReporter):
+        def note(self, message: str) -> None:
+            notes.append(message)
+
+    write(tmp_path / "j.jsonl", {"query_id": "q", "doc_id": "a", "relevance": 0}, {"query_id": "q", "doc_id": "b"})
+    context = Context(stage="judgments", root=tmp_path, workdir=tmp_path, reporter=Told())
+    list(jsonl(Inputs.of(), MappedParams(table="judgments", path="j.jsonl"), context))
+    assert notes == ["judgments: 2 rows have no column 'grade': it is 1 there"]
 
 
 @pytest.mark.parametrize("other", [{"grade": 2}, {"split": "dev"}])
