@@ -26,23 +26,30 @@ _NO_TEXT = {
 def matching(root: Path, path: str) -> list[Path]:
     """The files that `path` names, sorted; it may be a glob, and is relative to `root` unless absolute.
 
-    Raises SourceError when there is none.
+    Folders that a glob matches are passed over. Raises SourceError when there is no file, and for a link to none.
     """
     if (root / path).exists() or not _WILDCARD.search(path):
         return [existing_file(root / path)]
     parts = Path(path).parts
     first = next(number for number, part in enumerate(parts) if _WILDCARD.search(part))
     folder = existing_folder(root.joinpath(*parts[:first]))
-    found = sorted(file for file in folder.glob("/".join(parts[first:])) if file.is_file())
+    try:
+        found = sorted(file for file in folder.glob("/".join(parts[first:])) if not file.is_dir())
+    except ValueError as error:
+        hint = "`**` stands for folders, between two slashes: logs/**/*.csv"
+        raise SourceError(f"{path} is no pattern", why=str(error), hint=hint) from error
     if not found:
         raise SourceError(f"no file matches {path}", where=Location(folder), hint=_holds(folder))
-    return found
+    return [existing_file(file) for file in found]
 
 
 def existing_file(path: Path) -> Path:
     """`path`, which must be a file. Raises SourceError otherwise."""
-    if not existing(path).is_file():
+    if existing(path).is_dir():
         raise SourceError("a folder stands where a file is wanted", where=Location(path), hint=_holds(path))
+    if not path.is_file():
+        hint = "write what it gives into a file, which can be read again"
+        raise SourceError("a pipe or device stands where a file is wanted", where=Location(path), hint=hint)
     return path
 
 
@@ -60,6 +67,9 @@ def existing(path: Path) -> Path:
     if path.exists():
         return path
     gone = next(part for part in (*reversed(path.parents), path) if not part.exists())
+    if gone.is_symlink():
+        hint = "mend the link or remove it"
+        raise SourceError(f"{gone} is a link to nothing", why=f"it names {gone.readlink()}", hint=hint)
     folder = gone.parent
     names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
     raise SourceError(

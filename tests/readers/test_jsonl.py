@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import re
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
@@ -344,10 +345,15 @@ def test_a_glob_reads_files_in_order_and_finds_duplicates_across_them(read, tmp_
         ("data/*.json", "no file matches"),
         ("zzz/*.json", "no such file or folder"),
         ("docs.jsonl/inner", "no such file or folder"),
+        ("**.jsonl", "is no pattern"),
+        ("l*.jsonl", "link.jsonl is a link to nothing"),
+        ("pipe", "a pipe or device stands where a file is wanted"),
     ],
 )
 def test_missing_files_are_told_with_what_stands_nearby(read, tmp_path, path, expected):
     (tmp_path / "data").mkdir()
+    (tmp_path / "link.jsonl").symlink_to("nowhere.jsonl")
+    os.mkfifo(tmp_path / "pipe")
     write(tmp_path / "docs.jsonl", GOOD)
     assert jsonl.files is not None
     with pytest.raises(SourceError) as planned:
