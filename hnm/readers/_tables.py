@@ -3,7 +3,7 @@
 Nothing here depends on a file format.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -121,6 +121,13 @@ class Table:
                     hint=nearest(column.source, fields)
                     or f"name it in the source's options: `columns: {{{column.name}: <a column of the file>}}`",
                 )
+
+
+def check_names(names: Sequence[str], where: Location) -> None:
+    """Raise SourceError when two columns of a file have one name: which of them is meant?"""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise SourceError(f"two columns are called {twice[0]!r}", where=where, hint="give each column its own name")
 
 
 def _has_content(row: Row) -> None:

@@ -14,7 +14,7 @@ from hnm.errors import Location, SourceError
 from hnm.readers._files import raw_lines
 from hnm.readers._options import MappedParams, source_files
 from hnm.readers._read import Entry, Rows, Unreadable, read_table
-from hnm.readers._tables import Table
+from hnm.readers._tables import Table, check_names
 from hnm.readers._values import BadValueError, clean
 from hnm.transform import transform
 
@@ -75,9 +75,7 @@ def _header(table: Table, cells: list[str], where: Location) -> list[str]:
     if other:
         hint = f"set `delimiter: {json.dumps(other)}` under the source's `options:`"
         raise SourceError(f"{table.name}: the header has one column, {header[0]!r}", where=where, hint=hint)
-    twice = sorted({name for name in header if header.count(name) > 1})
-    if twice:
-        raise SourceError(f"the header names {twice[0]!r} twice", where=where, hint="give each column its own name")
+    check_names(header, where)
     table.check_fields(header, where)
     return header
 

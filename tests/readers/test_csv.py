@@ -135,7 +135,7 @@ def test_empty_files(read, tmp_path, content):
 
 @pytest.mark.parametrize(
     ("header", "message"),
-    [("id,text", "no column 'query_id'"), ("query_id,text,text", "the header names 'text' twice")],
+    [("id,text", "no column 'query_id'"), ("query_id,text,text", "two columns are called 'text'")],
 )
 def test_headers_that_do_not_serve(read, tmp_path, header, message):
     (tmp_path / "q.csv").write_text(f"{header}\n1,2,3\n")

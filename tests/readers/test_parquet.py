@@ -129,6 +129,10 @@ def test_missing_columns_and_empty_files(read, tmp_path):
     with pytest.raises(SourceError, match="no column 'query_id'") as error:
         read(parquet, table="queries", path="q.parquet")
     assert "the file has: qid, text" in str(error.value)
+    twice = pa.table([["a"], ["b"], ["t"]], names=["query_id", "query_id", "text"])
+    pq.write_table(twice, tmp_path / "t.parquet")
+    with pytest.raises(SourceError, match="two columns are called 'query_id'"):
+        read(parquet, table="queries", path="t.parquet")
     pq.write_table(pa.table({"query_id": pa.array([], pa.string()), "text": []}), tmp_path / "e.parquet")
     with pytest.raises(SourceError, match="queries is empty"):
         read(parquet, table="queries", path="e.parquet")
