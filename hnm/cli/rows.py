@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from hnm.cli.rows_table import print_rows
+from hnm.cli.spans import spans_as_text
 from hnm.errors import QueryError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Format(StrEnum):
 
 def write_rows(rows: "pa.RecordBatchReader", form: Format, output: Path | None, limit: int = 0) -> None:
     """Stream rows to `output`, or to stdout. A file appears under its name only when it is whole."""
+    rows = spans_as_text(rows)
     if form is Format.table:
         if output is not None:
             raise QueryError("a table is for the screen", hint="--format csv, json or parquet for a file")
@@ -91,9 +93,16 @@ def _json(rows: "pa.RecordBatchReader", sink: IO[bytes]) -> None:
 
 
 def _parquet(rows: "pa.RecordBatchReader", sink: IO[bytes]) -> None:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with pq.ParquetWriter(sink, rows.schema) as writer:
+    try:
+        writer = pq.ParquetWriter(sink, rows.schema)
+    except pa.ArrowNotImplementedError as error:
+        raise QueryError(
+            "Parquet has no type for a column", why=str(error), hint="cast it in the query: `column::varchar`"
+        ) from None
+    with writer:
         for batch in rows:
             writer.write_batch(batch)
 

@@ -90,6 +90,18 @@ def test_parquet_keeps_types(written, tmp_path):
     assert found.schema.field("day").type == pa.date32()
 
 
+def test_intervals_are_text_that_duckdb_reads_and_other_types_are_refused(written, tmp_path):
+    texts = ["1 day 02:03:04.5", "-01:00:00", "14 months -2 days", "00:00:00", None]
+    listed = ", ".join("null" if text is None else f"'{text}'" for text in texts)
+    rows = f"select unnest([{listed}])::interval as span"  # the same texts, there and back
+    written(reader(rows), Format.parquet)
+    assert pq.read_table(tmp_path / "out")["span"].to_pylist() == texts
+    assert [json.loads(line)["span"] for line in written(reader(rows), Format.json).splitlines()] == texts
+    with pytest.raises(QueryError, match="Parquet has no type") as refused:
+        written(reader("select [interval 1 day] as spans"), Format.parquet)
+    assert "::varchar" in refused.value.hint
+
+
 @pytest.mark.parametrize("form", [Format.csv, Format.json, Format.parquet])
 def test_no_rows_at_all(written, tmp_path, form):
     text = written(reader("select 1 as a where false"), form)
