@@ -9,15 +9,19 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time
+from decimal import Decimal
 from math import isfinite
 from reprlib import repr as short
+from uuid import UUID
 
 INT32 = 2**31
-_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?")
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _EPOCH = re.compile(r"-?[0-9]{9,}(\.[0-9]+)?")
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _VERDICTS = {"relevant": 1, "not_relevant": 0}
-_BOOLEANS = dict.fromkeys(("0", "false", "f", "no", "n"), False) | dict.fromkeys(("1", "true", "t", "yes", "y"), True)
+_BOOLEANS = dict.fromkeys(("0", "0.0", "false", "f", "no", "n"), False) | dict.fromkeys(
+    ("1", "1.0", "true", "t", "yes", "y"), True
+)
 _SPLITS = {"train": "train", "dev": "dev", "test": "test"} | dict.fromkeys(("validation", "valid", "val"), "dev")
 
 
@@ -43,8 +47,13 @@ def clean(text: str) -> str:
 
 
 def identifier(value: object) -> str:
-    """An id: a string that is not blank, or a whole number, which becomes a string."""
-    if isinstance(value, int) and not isinstance(value, bool):
+    """An id: a string that is not blank, or a whole number or UUID, which becomes a string.
+
+    Databases export whole numbers as decimals without places.
+    """
+    if (isinstance(value, int) and not isinstance(value, bool)) or isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, Decimal) and value.as_tuple().exponent == 0:
         return str(value)
     if missing(value):
         raise BadValueError("is missing")
@@ -108,10 +117,10 @@ def real(value: object) -> float:
     if missing(value):
         raise BadValueError("is missing")
     is_text = isinstance(value, str) and _NUMBER.fullmatch(value.strip())
-    if not is_text and (isinstance(value, bool) or not isinstance(value, int | float)):
+    if not is_text and (isinstance(value, bool) or not isinstance(value, int | float | Decimal)):
         raise BadValueError(f"{short(value)} is not a number")
     try:
-        number = float(value)  # type: ignore[arg-type]  # a numeric string, an int or a float by the lines above
+        number = float(value)  # type: ignore[arg-type]  # a numeric string or a number by the lines above
     except OverflowError:
         number = float("inf")
     if not isfinite(number):
@@ -131,7 +140,7 @@ def boolean(value: object) -> bool:
     """True or false, given as such, as 0 or 1, or in words."""
     if missing(value):
         raise BadValueError("is missing")
-    if isinstance(value, int | float) and value in (0, 1):
+    if isinstance(value, int | float | Decimal) and value in (0, 1):
         return bool(value)
     known = _BOOLEANS.get(value.strip().lower()) if isinstance(value, str) else None
     if known is None:

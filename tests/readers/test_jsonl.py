@@ -241,10 +241,12 @@ def impression(**changes: Any) -> dict[str, Any]:
     [
         ({"clicked": 0}, {"clicked": False}),
         ({"clicked": "1"}, {"clicked": True}),
+        ({"clicked": "1.0"}, {"clicked": True}),
         ({"clicked": "False"}, {"clicked": False}),
         ({"position": "3"}, {"position": 3}),
         ({"dwell_seconds": None}, {"dwell_seconds": None}),
         ({"dwell_seconds": "2.5"}, {"dwell_seconds": 2.5}),
+        ({"dwell_seconds": ".5"}, {"dwell_seconds": 0.5}),
         ({"shown_at": "2024-05-06T07:08:09Z"}, {"shown_at": datetime(2024, 5, 6, 7, 8, 9)}),
         ({"shown_at": "2024-05-06 07:08:09+02:00"}, {"shown_at": datetime(2024, 5, 6, 5, 8, 9)}),
         ({"shown_at": "20240506"}, {"shown_at": datetime(2024, 5, 6)}),

@@ -3,6 +3,8 @@
 import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from hashlib import sha256
+from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -86,6 +88,25 @@ def test_text_that_is_not_utf8(read, tmp_path):
     table, context = read(parquet, table="queries", path="q.parquet", on_bad_rows="quarantine")
     assert table["query_id"].to_pylist() == ["a", "c"]
     assert [(bad.where.line, bad.reason) for bad in context.bad_rows] == [(2, "not valid UTF-8")]
+
+
+def test_numbers_and_ids_as_databases_export_them(read, tmp_path):
+    whole, half, uuid = pa.decimal128(38, 0), pa.decimal128(9, 1), UUID(int=7)
+    data = {
+        "session_id": pa.array([uuid.bytes], pa.uuid()),
+        "query_id": pa.array([Decimal(12)], whole),
+        "doc_id": ["d"],
+        "position": pa.array([Decimal(3)], whole),
+        "clicked": pa.array([Decimal(1)], whole),
+        "dwell_seconds": pa.array([Decimal("0.5")], half),
+    }
+    pq.write_table(pa.table(data), tmp_path / "log.parquet")
+    (row,) = read(parquet, table="impressions", path="log.parquet")[0].to_pylist()
+    assert (row["query_id"], row["position"], row["dwell_seconds"]) == ("12", 3, 0.5)
+    assert row["session_id"] == sha256(str(uuid).encode()).hexdigest()[:32]
+    pq.write_table(pa.table(data | {"query_id": pa.array([Decimal("1.5")], half)}), tmp_path / "log.parquet")
+    with pytest.raises(SourceError, match="query_id is of type Decimal"):
+        read(parquet, table="impressions", path="log.parquet")
 
 
 def test_times_beyond_the_calendar_are_bad_rows(read, tmp_path):
