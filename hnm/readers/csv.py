@@ -74,7 +74,15 @@ def _header(table: Table, cells: list[str], where: Location) -> list[str]:
     other = next((sign for sign in OTHER_DELIMITERS if len(cells) == 1 and sign in cells[0]), None)
     if other:
         hint = f"set `delimiter: {json.dumps(other)}` under the source's `options:`"
-        raise SourceError(f"{table.name}: the header has one column, {header[0]!r}", where=where, hint=hint)
+        shown = "" if table.private else f", {header[0]!r}"
+        raise SourceError(f"{table.name}: the header has one column{shown}", where=where, hint=hint)
+    if table.private and not set(header) & set(table.sources.values()):
+        raise SourceError(
+            f"{table.name}: the first line names no column that is read",
+            where=where,
+            why="it is not shown: without a header it may hold a session's id",
+            hint=f"write a header, or name its columns: `columns: {{{table.private[0]}: <a column of the file>}}`",
+        )
     check_names(header, where)
     table.check_fields(header, where)
     return header

@@ -119,6 +119,17 @@ def test_impressions(read, tmp_path):
     assert len(table["session_id"][0].as_py()) == 32
 
 
+def test_a_log_without_a_header_is_not_shown(read, tmp_path):
+    (tmp_path / "log.csv").write_text("secret-session,q1,d1,1,true\n")
+    with pytest.raises(SourceError, match="the first line names no column") as error:
+        read(csv, table="impressions", path="log.csv")
+    assert "secret" not in str(error.value)
+    (tmp_path / "log.csv").write_text("secret-session;q1;d1;1;true\n")
+    with pytest.raises(SourceError, match="the header has one column") as error:
+        read(csv, table="impressions", path="log.csv")
+    assert "secret" not in str(error.value)
+
+
 def test_an_empty_grade_is_bad_where_the_column_exists(read, tmp_path):
     (tmp_path / "j.csv").write_text("query_id,doc_id,grade,split\nq,a,2,\nq,b,,dev\n")
     table, context = read(csv, table="judgments", path="j.csv", on_bad_rows="quarantine")
