@@ -71,11 +71,23 @@ def parse_source(text: str | None, clicks: Path | None) -> SourceSpec:
     if (kind != "api_reference") != bool(path):
         raise ProjectError(f"--source {kind} {'takes no' if path else 'needs a'} path", hint="for example beir:PATH")
     for wanted in (Path(path) if path else None, clicks):
-        if wanted is not None and not wanted.exists():
-            raise SourceError(
-                f"{wanted} does not exist", where=Location(Path("--clicks" if wanted is clicks else "--source"))
-            )
+        if wanted is not None:
+            _check_place(wanted, "--clicks" if wanted is clicks else "--source")
     return SourceSpec(kind, Path(path).resolve() if path else None, clicks.resolve() if clicks else None)
+
+
+def _check_place(path: Path, option: str) -> None:
+    """Raises SourceError for a path that cannot be written into pipelines/sources.yml as one that is there."""
+    if not path.exists():
+        beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+        hint = (
+            nearest(path.name, beside)
+            or "name one that does; a pattern for several files goes into pipelines/sources.yml"
+        )
+        raise SourceError(f"{path} does not exist", where=Location(Path(option)), hint=hint)
+    if re.search(r"\{[{%#]", str(path.resolve())):
+        hint = "call it otherwise: `{{`, `{%` and `{#` begin templates in YAML files"
+        raise SourceError(f"{path} would be read as a template", where=Location(Path(option)), hint=hint)
 
 
 def scaffold() -> Path:
@@ -92,7 +104,8 @@ def init_project(folder: Path, source: SourceSpec, name: str | None = None) -> P
     """
     name = name or re.sub(r"\W+", "_", folder.resolve().name).strip("_") or "project"
     if not re.match(NAME, name):
-        raise ProjectError(f"{name!r} is no project name", hint="letters, digits and _; give one with --name")
+        hint = "a letter from a to z or _, then letters, digits and _; give one with --name"
+        raise ProjectError(f"{name!r} is no project name", hint=hint)
     if folder.is_file():
         raise ProjectError(f"{folder} is a file", where=Location(folder), hint="name a folder, new or empty")
     taken = [entry for entry in (PROJECT_FILE, *_WRITTEN) if (folder / entry).exists()]

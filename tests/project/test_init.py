@@ -174,9 +174,13 @@ def test_a_click_log_that_is_not_there_is_told_apart_from_the_collection(tmp_pat
     with pytest.raises(SourceError, match=r"log\.csv does not exist") as caught:
         made(tmp_path / "mine", f"beir:{collection}", tmp_path / "log.csv")
     assert str(caught.value.where) == "--clicks"
+    assert caught.value.hint
     with pytest.raises(SourceError, match="nowhere does not exist") as caught:
         made(tmp_path / "mine", f"beir:{tmp_path / 'nowhere'}", tmp_path / "log.csv")
     assert str(caught.value.where) == "--source"
+    (tmp_path / "nowhere{{x").mkdir()
+    with pytest.raises(SourceError, match="would be read as a template"):
+        made(tmp_path / "mine", f"beir:{tmp_path / 'nowhere{{x'}")
 
 
 def test_a_name_that_is_none(tmp_path):
