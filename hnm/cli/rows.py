@@ -43,7 +43,10 @@ def write_rows(rows: "pa.RecordBatchReader", form: Format, output: Path | None, 
 
 @contextmanager
 def sink(output: Path | None) -> Iterator[IO[bytes]]:
-    """Where bytes go: a file that appears under its name when it is whole, or stdout, whose reader may leave early."""
+    """Where bytes go: a file that appears under its name when it is whole, or stdout, whose reader may leave early.
+
+    A pipe or device, such as /dev/stdout, is written to and never replaced; a link goes on leading where it did.
+    """
     if output is None:
         try:
             yield sys.stdout.buffer
@@ -52,13 +55,24 @@ def sink(output: Path | None) -> Iterator[IO[bytes]]:
             # The reader has gone (as in `hnm query … | head`): point stdout elsewhere so that the exit is quiet.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
+    try:
+        if output.exists() and not (output.is_file() or output.is_dir()):
+            with output.open("wb") as stream:
+                yield stream
+        else:
+            with _whole(output.resolve()) as stream:
+                yield stream
+    except OSError as error:
+        raise QueryError(f"cannot write {output}", why=str(error)) from None
+
+
+@contextmanager
+def _whole(output: Path) -> Iterator[IO[bytes]]:
     partial = output.with_name(output.name + ".partial")
     try:
         with partial.open("wb") as stream:
             yield stream
         partial.replace(output)
-    except OSError as error:
-        raise QueryError(f"cannot write {output}", why=str(error)) from None
     finally:
         partial.unlink(missing_ok=True)
 

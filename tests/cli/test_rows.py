@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import subprocess
 
 import duckdb
@@ -135,6 +136,19 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
     with pytest.raises(QueryError, match="stop"):
         write_rows(rows, Format.csv, tmp_path / "out")
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"out": "old"}
+
+
+def test_links_and_pipes_are_not_replaced(tmp_path):
+    (tmp_path / "link").symlink_to("target")
+    write_rows(reader("select 1 as a"), Format.csv, tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "target").read_text() == "a\n1\n"
+    os.mkfifo(tmp_path / "pipe")
+    end = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    write_rows(reader("select 1 as a"), Format.csv, tmp_path / "pipe")
+    assert os.read(end, 99) == b"a\n1\n"
+    os.close(end)
+    assert (tmp_path / "pipe").is_fifo()
 
 
 def test_a_file_that_cannot_be_written(tmp_path):
