@@ -5,9 +5,9 @@ import json
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from hnm.context import Context
 from hnm.errors import Location, SourceError
@@ -34,6 +34,12 @@ class CsvParams(MappedParams):
 
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     quote: str = Field(default='"', max_length=1)
+
+    @model_validator(mode="after")
+    def _signs_differ(self) -> Self:
+        if self.delimiter == self.quote or {self.delimiter, self.quote} & set("\r\n"):
+            raise ValueError("delimiter and quote must be two signs, and no line ends")
+        return self
 
 
 @transform(params=CsvParams, files=source_files)

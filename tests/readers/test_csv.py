@@ -10,6 +10,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from hnm.context import Context
 from hnm.errors import SourceError
@@ -175,6 +176,12 @@ def test_files_that_are_no_utf8_are_told_apart(read, tmp_path, content, why):
     assert why in str(error.value)
     assert error.value.hint
     assert str(error.value).encode()
+
+
+@pytest.mark.parametrize("signs", [{"quote": ","}, {"delimiter": "\n"}])
+def test_signs_that_cannot_serve(signs):
+    with pytest.raises(ValidationError, match="must be two signs"):
+        CsvParams(table="queries", path="q.csv", **signs)
 
 
 def test_a_field_of_5_megabytes(read, tmp_path):
