@@ -18,7 +18,7 @@ _NO_TEXT = {
     rb"BZh[1-9]1AY&SY": ("bzip2", "unpack it, or compress it with gzip"),
     rb"\xfd7zXZ\0": ("xz", "unpack it, or compress it with gzip"),
     rb"PK\x03\x04": ("a ZIP archive", "unpack it"),
-    rb"PAR1[\0-\x1f]": ("Parquet", "read it with `format: parquet`"),
+    rb"PAR1[\0-\x08\x0e-\x1f]": ("Parquet", "read it with `format: parquet`"),
 }
 """How files begin that are often taken for text: what they are, and what to do."""
 

@@ -178,6 +178,13 @@ def test_files_that_are_no_utf8_are_told_apart(read, tmp_path, content, why):
     assert str(error.value).encode()
 
 
+@pytest.mark.parametrize("begin", ["PAR1", "PK", "BZh"])
+def test_words_with_which_other_files_begin_are_words(read, tmp_path, begin):
+    (tmp_path / "q.tsv").write_text(f"{begin}\ttext\nq\tt\n")
+    table, _ = read(csv, table="queries", path="q.tsv", delimiter="\t", columns={"query_id": begin})
+    assert table["query_id"].to_pylist() == ["q"]
+
+
 @pytest.mark.parametrize("signs", [{"quote": ","}, {"delimiter": "\n"}])
 def test_signs_that_cannot_serve(signs):
     with pytest.raises(ValidationError, match="must be two signs"):
