@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from hnm.cli.rows_table import print_rows
+from hnm.cli.spans import spans_as_text
 from hnm.errors import QueryError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Format(StrEnum):
 
 def write_rows(rows: "pa.RecordBatchReader", form: Format, output: Path | None, limit: int = 0) -> None:
     """Stream rows to `output`, or to stdout. A file appears under its name only when it is whole."""
+    rows = spans_as_text(rows)
     if form is Format.table:
         if output is not None:
             raise QueryError("a table is for the screen", hint="--format csv, json or parquet for a file")
@@ -41,7 +43,10 @@ def write_rows(rows: "pa.RecordBatchReader", form: Format, output: Path | None, 
 
 @contextmanager
 def sink(output: Path | None) -> Iterator[IO[bytes]]:
-    """Where bytes go: a file that appears under its name when it is whole, or stdout, whose reader may leave early."""
+    """Where bytes go: a file that appears under its name when it is whole, or stdout, whose reader may leave early.
+
+    A pipe or device, such as /dev/stdout, is written to and never replaced; a link goes on leading where it did.
+    """
     if output is None:
         try:
             yield sys.stdout.buffer
@@ -50,13 +55,24 @@ def sink(output: Path | None) -> Iterator[IO[bytes]]:
             # The reader has gone (as in `hnm query … | head`): point stdout elsewhere so that the exit is quiet.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
+    try:
+        if output.exists() and not (output.is_file() or output.is_dir()):
+            with output.open("wb") as stream:
+                yield stream
+        else:
+            with _whole(output.resolve()) as stream:
+                yield stream
+    except OSError as error:
+        raise QueryError(f"cannot write {output}", why=str(error)) from None
+
+
+@contextmanager
+def _whole(output: Path) -> Iterator[IO[bytes]]:
     partial = output.with_name(output.name + ".partial")
     try:
         with partial.open("wb") as stream:
             yield stream
         partial.replace(output)
-    except OSError as error:
-        raise QueryError(f"cannot write {output}", why=str(error)) from None
     finally:
         partial.unlink(missing_ok=True)
 
@@ -91,9 +107,16 @@ def _json(rows: "pa.RecordBatchReader", sink: IO[bytes]) -> None:
 
 
 def _parquet(rows: "pa.RecordBatchReader", sink: IO[bytes]) -> None:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with pq.ParquetWriter(sink, rows.schema) as writer:
+    try:
+        writer = pq.ParquetWriter(sink, rows.schema)
+    except pa.ArrowNotImplementedError as error:
+        raise QueryError(
+            "Parquet has no type for a column", why=str(error), hint="cast it in the query: `column::varchar`"
+        ) from None
+    with writer:
         for batch in rows:
             writer.write_batch(batch)
 

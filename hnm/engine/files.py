@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hnm.engine.fingerprint import Components
+from hnm.errors import SourceError
 from hnm.masking import masked
 from hnm.project.manifest import Call, Node
 from hnm.warehouse.digest import file_sha256
@@ -19,13 +20,14 @@ def file_facts(node: Node, root: Path, known: Mapping[str, Any]) -> dict[str, di
 
     Files are called by their paths without secrets, because these names are kept and shown.
     `known`: the facts of the node's last build.
-    Raises SourceError (from the reader) when a file is missing.
+    Raises SourceError (from the reader) when a file is missing, and when its name is no text that can be stored.
     """
     if not isinstance(node.work, Call) or node.work.transform.files is None:
         return {}
     before = known.get(FACT, {})
     facts: dict[str, dict[str, Any]] = {}
     for path in node.work.transform.files(node.work.params, root):
+        _check_name(path)
         name = _free(masked(os.path.relpath(path, root), node.env_read.values()), facts)
         status = path.stat()
         old = before.get(name)
@@ -34,6 +36,14 @@ def file_facts(node: Node, root: Path, known: Mapping[str, Any]) -> dict[str, di
         else:
             facts[name] = {"size": status.st_size, "mtime_ns": status.st_mtime_ns, "sha256": file_sha256(path)}
     return facts
+
+
+def _check_name(path: Path) -> None:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        what = f"the name of a file is not valid UTF-8: {os.fsencode(path)!r}"
+        raise SourceError(what, hint="rename the file, or name others in the source's `path`") from None
 
 
 def _free(name: str, taken: Container[str]) -> str:

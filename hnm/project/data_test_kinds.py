@@ -78,10 +78,10 @@ class Relationships(Options):
 
 
 class FresherThan(Options):
-    weeks: Annotated[float, Field(ge=0, description="greatest age, in weeks")] = 0
-    days: Annotated[float, Field(ge=0, description="greatest age, in days")] = 0
-    hours: Annotated[float, Field(ge=0, description="greatest age, in hours")] = 0
-    minutes: Annotated[float, Field(ge=0, description="greatest age, in minutes")] = 0
+    weeks: Annotated[float, Field(ge=0, allow_inf_nan=False, description="greatest age, in weeks")] = 0
+    days: Annotated[float, Field(ge=0, allow_inf_nan=False, description="greatest age, in days")] = 0
+    hours: Annotated[float, Field(ge=0, allow_inf_nan=False, description="greatest age, in hours")] = 0
+    minutes: Annotated[float, Field(ge=0, allow_inf_nan=False, description="greatest age, in minutes")] = 0
 
     @property
     def seconds(self) -> float:

@@ -12,6 +12,7 @@ import yaml
 from hnm.errors import Location, ProjectError, SourceError, nearest
 from hnm.project.config_base import NAME
 from hnm.project.root import PROJECT_FILE
+from hnm.readers._files import existing_folder
 
 SOURCE_KINDS = ("api_reference", "beir", "files", "triplets")
 FILE_FORMATS = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
@@ -70,11 +71,23 @@ def parse_source(text: str | None, clicks: Path | None) -> SourceSpec:
     if (kind != "api_reference") != bool(path):
         raise ProjectError(f"--source {kind} {'takes no' if path else 'needs a'} path", hint="for example beir:PATH")
     for wanted in (Path(path) if path else None, clicks):
-        if wanted is not None and not wanted.exists():
-            raise SourceError(
-                f"{wanted} does not exist", where=Location(Path("--clicks" if wanted is clicks else "--source"))
-            )
+        if wanted is not None:
+            _check_place(wanted, "--clicks" if wanted is clicks else "--source")
     return SourceSpec(kind, Path(path).resolve() if path else None, clicks.resolve() if clicks else None)
+
+
+def _check_place(path: Path, option: str) -> None:
+    """Raises SourceError for a path that cannot be written into pipelines/sources.yml as one that is there."""
+    if not path.exists():
+        beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+        hint = (
+            nearest(path.name, beside)
+            or "name one that does; a pattern for several files goes into pipelines/sources.yml"
+        )
+        raise SourceError(f"{path} does not exist", where=Location(Path(option)), hint=hint)
+    if re.search(r"\{[{%#]", str(path.resolve())):
+        hint = "call it otherwise: `{{`, `{%` and `{#` begin templates in YAML files"
+        raise SourceError(f"{path} would be read as a template", where=Location(Path(option)), hint=hint)
 
 
 def scaffold() -> Path:
@@ -91,7 +104,8 @@ def init_project(folder: Path, source: SourceSpec, name: str | None = None) -> P
     """
     name = name or re.sub(r"\W+", "_", folder.resolve().name).strip("_") or "project"
     if not re.match(NAME, name):
-        raise ProjectError(f"{name!r} is no project name", hint="letters, digits and _; give one with --name")
+        hint = "a letter from a to z or _, then letters, digits and _; give one with --name"
+        raise ProjectError(f"{name!r} is no project name", hint=hint)
     if folder.is_file():
         raise ProjectError(f"{folder} is a file", where=Location(folder), hint="name a folder, new or empty")
     taken = [entry for entry in (PROJECT_FILE, *_WRITTEN) if (folder / entry).exists()]
@@ -126,8 +140,15 @@ def _write(folder: Path, example: Path, text: str, sources: str | None) -> None:
     if sources is not None:
         (folder / SOURCES_FILE).write_text(sources, encoding="utf-8")
     (folder / PROJECT_FILE).write_text(text, encoding="utf-8")
-    with (folder / ".gitignore").open("a", encoding="utf-8") as ignored:
-        ignored.write(_IGNORED)
+    _ignore_what_is_built(folder / ".gitignore")
+
+
+def _ignore_what_is_built(path: Path) -> None:
+    """Add our lines to a .gitignore, whose last line may have no end: it must go on ignoring what it did."""
+    others = path.read_bytes() if path.exists() else b""
+    begun = "\n" if others and not others.endswith(b"\n") else ""
+    with path.open("a", encoding="utf-8") as ignored:
+        ignored.write(begun + _IGNORED)
 
 
 def _project_text(example: str, name: str, source: SourceSpec, with_clicks: bool, judged: bool) -> str:
@@ -183,7 +204,7 @@ def _file_sources(folder: Path, judged: bool) -> list[dict[str, Any]]:
 
     `judged`: there must be judgments; with a click log there need not be.
     """
-    found = {table: _table_file(folder, table) for table in TABLES if table != "impressions"}
+    found = {table: _table_file(existing_folder(folder), table) for table in TABLES if table != "impressions"}
     missing = [table for table, path in found.items() if path is None and (judged or table != "judgments")]
     if missing:
         raise SourceError(
@@ -206,8 +227,17 @@ def _file_sources(folder: Path, judged: bool) -> list[dict[str, Any]]:
 
 
 def _table_file(folder: Path, table: str) -> Path | None:
-    found = [path for path in sorted(folder.glob(f"{table}.*")) if _plain_suffix(path) in FILE_FORMATS]
-    return found[0] if found else None
+    """The file of a table, if there is one. Raises SourceError when there are several: one may be an older export."""
+    names = [f"{table}{suffix}{zipped}" for suffix in FILE_FORMATS for zipped in ("", ".gz")]
+    found = [name for name in names if (folder / name).exists()]
+    if len(found) > 1:
+        raise SourceError(
+            f"{folder} holds {' and '.join(found)}",
+            where=Location(folder),
+            why=f"each may be the table {table}",
+            hint="leave one of them in the folder",
+        )
+    return folder / found[0] if found else None
 
 
 def _plain_suffix(path: Path) -> str:

@@ -12,28 +12,44 @@ from hnm.errors import Location, SourceError, nearest
 GZIP = b"\x1f\x8b"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _WILDCARD = re.compile(r"[*?\[]")
+_NO_TEXT = {
+    rb"\xff\xfe|\xfe\xff|[^\0]\0[^\0]\0|\0[^\0]\0[^\0]": ("UTF-16", "make UTF-8 of it: `iconv -f UTF-16 -t UTF-8`"),
+    rb"\x28\xb5\x2f\xfd": ("Zstandard", "unpack it, or compress it with gzip"),
+    rb"BZh[1-9]1AY&SY": ("bzip2", "unpack it, or compress it with gzip"),
+    rb"\xfd7zXZ\0": ("xz", "unpack it, or compress it with gzip"),
+    rb"PK\x03\x04": ("a ZIP archive", "unpack it"),
+    rb"PAR1[\0-\x08\x0e-\x1f]": ("Parquet", "read it with `format: parquet`"),
+}
+"""How files begin that are often taken for text: what they are, and what to do."""
 
 
 def matching(root: Path, path: str) -> list[Path]:
     """The files that `path` names, sorted; it may be a glob, and is relative to `root` unless absolute.
 
-    Raises SourceError when there is none.
+    Folders that a glob matches are passed over. Raises SourceError when there is no file, and for a link to none.
     """
     if (root / path).exists() or not _WILDCARD.search(path):
         return [existing_file(root / path)]
     parts = Path(path).parts
     first = next(number for number, part in enumerate(parts) if _WILDCARD.search(part))
     folder = existing_folder(root.joinpath(*parts[:first]))
-    found = sorted(file for file in folder.glob("/".join(parts[first:])) if file.is_file())
+    try:
+        found = sorted(file for file in folder.glob("/".join(parts[first:])) if not file.is_dir())
+    except ValueError as error:
+        hint = "`**` stands for folders, between two slashes: logs/**/*.csv"
+        raise SourceError(f"{path} is no pattern", why=str(error), hint=hint) from error
     if not found:
         raise SourceError(f"no file matches {path}", where=Location(folder), hint=_holds(folder))
-    return found
+    return [existing_file(file) for file in found]
 
 
 def existing_file(path: Path) -> Path:
     """`path`, which must be a file. Raises SourceError otherwise."""
-    if not existing(path).is_file():
+    if existing(path).is_dir():
         raise SourceError("a folder stands where a file is wanted", where=Location(path), hint=_holds(path))
+    if not path.is_file():
+        hint = "write what it gives into a file, which can be read again"
+        raise SourceError("a pipe or device stands where a file is wanted", where=Location(path), hint=hint)
     return path
 
 
@@ -51,9 +67,10 @@ def existing(path: Path) -> Path:
     if path.exists():
         return path
     gone = next(part for part in (*reversed(path.parents), path) if not part.exists())
-    folder = gone.parent
     if gone.is_symlink():
-        raise SourceError(f"{gone} is a link to {gone.readlink()}, which is not there", hint="mend the link")
+        hint = "mend the link or remove it"
+        raise SourceError(f"{gone} is a link to nothing", why=f"it names {gone.readlink()}", hint=hint)
+    folder = gone.parent
     names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
     raise SourceError(
         f"no such file or folder: {path}",
@@ -78,11 +95,13 @@ def opened(path: Path) -> io.BufferedReader:
 def raw_lines(path: Path, raw: io.BufferedReader) -> Iterator[tuple[int, bytes]]:
     """Numbered lines with their ends, of a plain or gzipped file (told by its content), without a byte order mark.
 
-    `raw` is the open file, whose position shows how far the reading is. Raises SourceError when the file is cut short.
+    `raw` is the open file, whose position shows how far the reading is. Raises SourceError when the file is cut short,
+    or no text at all.
     """
     try:
         is_gzip = raw.peek(2).startswith(GZIP)
         stream = io.BufferedReader(gzip.GzipFile(fileobj=raw)) if is_gzip else raw
+        _check_is_text(path, stream.peek(16))
         for number, line in enumerate(stream, 1):
             yield number, line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line
     except (OSError, EOFError, zlib.error) as error:
@@ -92,6 +111,13 @@ def raw_lines(path: Path, raw: io.BufferedReader) -> Iterator[tuple[int, bytes]]
             why=str(error),
             hint="copy it again from its origin",
         ) from error
+
+
+def _check_is_text(path: Path, begin: bytes) -> None:
+    for pattern, (what, hint) in _NO_TEXT.items():
+        if re.match(pattern, begin):
+            why = f"it begins as {what} does"
+            raise SourceError("the file is no UTF-8 text", where=Location(path), why=why, hint=hint)
 
 
 def lines(path: Path, raw: io.BufferedReader) -> Iterator[tuple[int, bytes]]:

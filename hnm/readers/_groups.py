@@ -12,10 +12,11 @@ A record is told by its fields:
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from hnm.readers._values import BadValueError, identifier, missing, real, text
+from hnm.readers._values import BadValueError, identifier, integer, missing, real, text
 
+Parsed = TypeVar("Parsed")
 QUERY_NAMES = ("query", "anchor", "question", "sentence1")
 DEFAULT_STRATEGY = "imported"
 
@@ -40,6 +41,14 @@ class Group:
     rank: int | None = None
 
 
+FIELDS = (
+    *QUERY_NAMES,
+    *("query_id", "positive", "positive_id", "negative", "negative_id", "document", "doc_id", "label", "documents"),
+    *("labels", "pos", "neg", "positive_passages", "negative_passages", "strategy", "split", "selected_rank"),
+)
+"""What is read of a record, beside negative_1, negative_2, …"""
+
+
 def group(record: Mapping[str, object]) -> Group:
     """What a record says. Raises BadValueError when it is of no known form, or lacks a text."""
     query = _query(record)
@@ -60,7 +69,7 @@ def group(record: Mapping[str, object]) -> Group:
         _distinct(negatives),
         strategy,
         split,
-        None if missing(rank) else int(real(rank)),
+        None if missing(rank) else _named("selected_rank", integer, rank),
     )
 
 
@@ -82,14 +91,14 @@ def _triplet(record: Mapping[str, object]) -> tuple[list[Text], list[Text]]:
 
 def _pair(record: Mapping[str, object]) -> tuple[list[Text], list[Text]]:
     document = [_text("document", record["document"], record.get("doc_id"))]
-    return (document, []) if real(record["label"]) > 0 else ([], document)
+    return (document, []) if _named("label", _label, record["label"]) > 0 else ([], document)
 
 
 def _labeled(record: Mapping[str, object]) -> tuple[list[Text], list[Text]]:
     documents, labels = _texts(record, "documents"), _list(record, "labels")
     if len(documents) != len(labels):
         raise BadValueError(f"has {len(documents)} documents and {len(labels)} labels")
-    good = [real(label) > 0 for label in labels]
+    good = [_named("a label", _label, label) > 0 for label in labels]
     return (
         [document for document, is_good in zip(documents, good, strict=True) if is_good],
         [document for document, is_good in zip(documents, good, strict=True) if not is_good],
@@ -141,6 +150,19 @@ def _text(name: str, value: object, given: object) -> Text:
         content = _filled(value)
         own = hashlib.md5(content.encode(), usedforsecurity=False).hexdigest()
         return Text(own if missing(given) else identifier(given), content)
+    except BadValueError as error:
+        raise BadValueError(f"{name} {error}") from None
+
+
+def _label(value: object) -> float:
+    """A number; true and false are 1 and 0."""
+    return float(value) if isinstance(value, bool) else real(value)
+
+
+def _named(name: str, parse: Callable[[object], Parsed], value: object) -> Parsed:
+    """What `parse` makes of a value. Raises BadValueError that names the field."""
+    try:
+        return parse(value)
     except BadValueError as error:
         raise BadValueError(f"{name} {error}") from None
 

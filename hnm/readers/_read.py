@@ -5,6 +5,7 @@ A format gives one function that turns an open file into numbered records (`Rows
 
 import io
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,9 +99,14 @@ def _entries(paths: Sequence[Path], rows: Rows, advance: Advance) -> Iterator[tu
 def _checked(
     table: Table, paths: Sequence[Path], entries: Iterable[tuple[int, int, Record]], context: Context
 ) -> Iterator[Row]:
-    """The good rows. Bad ones are told to the context; repetitions of a judgment are dropped and counted."""
+    """The good rows. Bad ones are told to the context; repetitions of a judgment are dropped and counted.
+
+    Told, too, is how often a value was taken that the file does not say, such as the grade 1.
+    """
     duplicates = Duplicates(table, paths)
     repeated = 0
+    assumed = [column for column in table.columns if column.absent is not None]
+    unsaid = Counter[str]()
     for file, line, record in entries:
         try:
             row = _row(table, record)
@@ -108,13 +114,18 @@ def _checked(
         except BadValueError as error:
             context.bad_row(Location(paths[file], line), str(error), _excerpt(table, record))
             continue
-        if is_new:
-            yield row
-        else:
+        if not is_new:
             repeated += 1
+            continue
+        if assumed and not isinstance(record, Unreadable):
+            unsaid.update(column.name for column in assumed if column.source not in record)
+        yield row
     if repeated:
         context.record(repeated_rows=repeated)
         context.note(f"{table.name}: {repeated:,} repeated rows were read once")
+    for column in assumed:
+        if count := unsaid[column.name]:
+            context.note(f"{table.name}: {count:,} rows have no column {column.source!r}: it is {column.absent} there")
 
 
 def _row(table: Table, record: Record) -> Row:

@@ -3,7 +3,7 @@
 Nothing here depends on a file format.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -99,22 +99,35 @@ class Table:
         return {**values, taken["metadata"]: written}
 
     def public(self, values: Mapping[str, object]) -> Mapping[str, object]:
-        """The fields of a record without private ones: what may be shown of a bad row."""
-        hidden = {self.sources[name] for name in self.private}
-        return {name: value for name, value in values.items() if name not in hidden}
+        """What may be shown of a bad row: all fields, or where some are private, the other columns that are read.
+
+        What a log has beside them may be personal too, such as an address, or the session's id under another name.
+        """
+        if not self.private:
+            return values
+        shown = {source for name, source in self.sources.items() if name not in self.private}
+        return {name: value for name, value in values.items() if name in shown}
 
     def check_fields(self, fields: Collection[str], where: Location, required_only: bool = False) -> None:
         """Raise SourceError when a file lacks a column that is required or that the mapping names."""
         for column in self.columns:
             wanted = column.required or (column.renamed is not None and not required_only)
             if wanted and column.source not in fields:
+                names = ", ".join(sorted(fields)).encode("utf-8", "backslashreplace").decode()
                 raise SourceError(
                     f"{self.name}: no column {column.source!r} in the file",
                     where=where,
-                    why=f"the file has: {', '.join(sorted(fields)) or 'none'}",
+                    why=f"the file has: {names or 'none'}",
                     hint=nearest(column.source, fields)
                     or f"name it in the source's options: `columns: {{{column.name}: <a column of the file>}}`",
                 )
+
+
+def check_names(names: Sequence[str], where: Location) -> None:
+    """Raise SourceError when two columns of a file have one name: which of them is meant?"""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise SourceError(f"two columns are called {twice[0]!r}", where=where, hint="give each column its own name")
 
 
 def _has_content(row: Row) -> None:

@@ -9,15 +9,19 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time
+from decimal import Decimal
 from math import isfinite
 from reprlib import repr as short
+from uuid import UUID
 
 INT32 = 2**31
-_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?")
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _EPOCH = re.compile(r"-?[0-9]{9,}(\.[0-9]+)?")
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _VERDICTS = {"relevant": 1, "not_relevant": 0}
-_BOOLEANS = dict.fromkeys(("0", "false", "f", "no", "n"), False) | dict.fromkeys(("1", "true", "t", "yes", "y"), True)
+_BOOLEANS = dict.fromkeys(("0", "0.0", "false", "f", "no", "n"), False) | dict.fromkeys(
+    ("1", "1.0", "true", "t", "yes", "y"), True
+)
 _SPLITS = {"train": "train", "dev": "dev", "test": "test"} | dict.fromkeys(("validation", "valid", "val"), "dev")
 
 
@@ -43,8 +47,13 @@ def clean(text: str) -> str:
 
 
 def identifier(value: object) -> str:
-    """An id: a string that is not blank, or a whole number, which becomes a string."""
-    if isinstance(value, int) and not isinstance(value, bool):
+    """An id: a string that is not blank, or a whole number or UUID, which becomes a string.
+
+    Databases export whole numbers as decimals without places.
+    """
+    if (isinstance(value, int) and not isinstance(value, bool)) or isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, Decimal) and value.as_tuple().exponent == 0:
         return str(value)
     if missing(value):
         raise BadValueError("is missing")
@@ -108,10 +117,10 @@ def real(value: object) -> float:
     if missing(value):
         raise BadValueError("is missing")
     is_text = isinstance(value, str) and _NUMBER.fullmatch(value.strip())
-    if not is_text and (isinstance(value, bool) or not isinstance(value, int | float)):
+    if not is_text and (isinstance(value, bool) or not isinstance(value, int | float | Decimal)):
         raise BadValueError(f"{short(value)} is not a number")
     try:
-        number = float(value)  # type: ignore[arg-type]  # a numeric string, an int or a float by the lines above
+        number = float(value)  # type: ignore[arg-type]  # a numeric string or a number by the lines above
     except OverflowError:
         number = float("inf")
     if not isfinite(number):
@@ -131,7 +140,7 @@ def boolean(value: object) -> bool:
     """True or false, given as such, as 0 or 1, or in words."""
     if missing(value):
         raise BadValueError("is missing")
-    if isinstance(value, int | float) and value in (0, 1):
+    if isinstance(value, int | float | Decimal) and value in (0, 1):
         return bool(value)
     known = _BOOLEANS.get(value.strip().lower()) if isinstance(value, str) else None
     if known is None:
@@ -142,13 +151,13 @@ def boolean(value: object) -> bool:
 def timestamp(value: object) -> datetime:
     """A moment in UTC, without zone: from a timestamp, ISO 8601, or seconds since 1970 (9 or more digits in text).
 
-    What names no zone is taken for UTC.
+    What names no zone is taken for UTC. A number of 8 digits is a day, as it is in text: 20240506, and not August 1970.
     """
     try:
         moment = _moment(value)
-    except (ValueError, OverflowError, OSError):
+        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+    except (ValueError, OverflowError, OSError):  # 0001-01-01T00:00+14:00 is no moment in UTC
         raise BadValueError(f"{short(value)} is neither a time in ISO 8601 nor seconds since 1970") from None
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
 def _moment(value: object) -> datetime:
@@ -158,7 +167,10 @@ def _moment(value: object) -> datetime:
         return datetime.combine(value, time())
     if isinstance(value, str) and not _EPOCH.fullmatch(value.strip()):
         return datetime.fromisoformat(value.strip())
-    return datetime.fromtimestamp(real(value), UTC)
+    number = real(value)
+    if number.is_integer() and 10**7 <= number < 10**8:
+        return datetime.fromisoformat(str(int(number)))
+    return datetime.fromtimestamp(number, UTC)
 
 
 def optional(parse: Callable[[object], object]) -> Callable[[object], object]:

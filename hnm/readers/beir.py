@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from pydantic import Field
+
 from hnm.context import Context
 from hnm.errors import Location, SourceError
 from hnm.readers._files import existing_file, existing_folder, lines
@@ -28,7 +30,7 @@ class BeirParams(SourceParams):
     """`path`: the folder. `splits`: the files in `qrels` that are read, without their endings; all when not given."""
 
     table: Literal["corpus", "queries", "judgments"]
-    splits: tuple[str, ...] | None = None
+    splits: tuple[str, ...] | None = Field(default=None, min_length=1)
 
 
 def beir_files(params: BeirParams, root: Path) -> list[Path]:

@@ -5,16 +5,17 @@ import json
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from hnm.context import Context
 from hnm.errors import Location, SourceError
 from hnm.readers._files import raw_lines
 from hnm.readers._options import MappedParams, source_files
 from hnm.readers._read import Entry, Rows, Unreadable, read_table
-from hnm.readers._tables import Table
+from hnm.readers._tables import Table, check_names
+from hnm.readers._values import BadValueError, clean
 from hnm.transform import transform
 
 if TYPE_CHECKING:
@@ -33,6 +34,12 @@ class CsvParams(MappedParams):
 
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     quote: str = Field(default='"', max_length=1)
+
+    @model_validator(mode="after")
+    def _signs_differ(self) -> Self:
+        if self.delimiter == self.quote or {self.delimiter, self.quote} & set("\r\n"):
+            raise ValueError("delimiter and quote must be two signs, and no line ends")
+        return self
 
 
 @transform(params=CsvParams, files=source_files)
@@ -64,14 +71,25 @@ def csv_rows(table: Table, delimiter: str, quote: str) -> Rows:
 
 
 def _header(table: Table, cells: list[str], where: Location) -> list[str]:
+    try:
+        clean("".join(cells))
+    except BadValueError as error:
+        hint = "make UTF-8 of the file, such as with `iconv -f WINDOWS-1252 -t UTF-8`"
+        raise SourceError(f"{table.name}: the header {error}", where=where, hint=hint) from None
     header = [cell.strip() for cell in cells]
     other = next((sign for sign in OTHER_DELIMITERS if len(cells) == 1 and sign in cells[0]), None)
     if other:
         hint = f"set `delimiter: {json.dumps(other)}` under the source's `options:`"
-        raise SourceError(f"{table.name}: the header has one column, {header[0]!r}", where=where, hint=hint)
-    twice = sorted({name for name in header if header.count(name) > 1})
-    if twice:
-        raise SourceError(f"the header names {twice[0]!r} twice", where=where, hint="give each column its own name")
+        shown = "" if table.private else f", {header[0]!r}"
+        raise SourceError(f"{table.name}: the header has one column{shown}", where=where, hint=hint)
+    if table.private and not set(header) & set(table.sources.values()):
+        raise SourceError(
+            f"{table.name}: the first line names no column that is read",
+            where=where,
+            why="it is not shown: without a header it may hold a session's id",
+            hint=f"write a header, or name its columns: `columns: {{{table.private[0]}: <a column of the file>}}`",
+        )
+    check_names(header, where)
     table.check_fields(header, where)
     return header
 

@@ -9,7 +9,7 @@ from hnm.context import Context
 from hnm.errors import Location, SourceError
 from hnm.readers._options import MappedParams, source_files
 from hnm.readers._read import Entry, Record, Rows, Unreadable, read_table
-from hnm.readers._tables import Table
+from hnm.readers._tables import Table, check_names
 from hnm.transform import transform
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def parquet_rows(table: Table) -> Rows:
         try:
             file = pq.ParquetFile(raw)
             names = file.schema_arrow.names
+            check_names(names, Location(path))
             table.check_fields(names, Location(path))
             used = None if table.collects else [name for name in names if name in table.sources.values()]
             row = 0
@@ -78,9 +79,11 @@ def _is_nanoseconds(kind: "pa.DataType") -> bool:
 def _records(batch: "pa.RecordBatch") -> Iterator[Record]:
     try:
         yield from batch.to_pylist()
-    except UnicodeDecodeError:  # raised before the first row: Arrow converts a batch as a whole
+    except (ValueError, OverflowError):  # raised before the first row: Arrow converts a batch as a whole
         for row in range(batch.num_rows):
             try:
                 yield batch.slice(row, 1).to_pylist()[0]
             except UnicodeDecodeError:
                 yield Unreadable("not valid UTF-8", "")
+            except (ValueError, OverflowError):
+                yield Unreadable("holds a time that no calendar has", "")

@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from hnm.context import Context
-from hnm.errors import Location, SourceError
+from hnm.errors import Location, SourceError, nearest
 from hnm.readers._files import lines, matching
-from hnm.readers._groups import Group, group, joined, rows
+from hnm.readers._groups import FIELDS, Group, group, joined, rows
 from hnm.readers._json import json_rows
 from hnm.readers._options import SourceParams
 from hnm.readers._read import Entry, Record, Rows, Unreadable, parsed, read_table
@@ -49,6 +49,14 @@ class TripletsParams(SourceParams):
     table: Literal["corpus", "queries", "judgments", "triplets"]
     split: str | None = None
     columns: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _columns_are_known(self) -> Self:
+        for name in self.columns:
+            if name not in FIELDS and not name.removeprefix("negative_").isdigit():
+                hint = nearest(name, FIELDS) or f"they have {', '.join(FIELDS)}"
+                raise ValueError(f"columns: triplets have no field {name!r}; {hint}")
+        return self
 
 
 def triplet_files(params: TripletsParams, root: Path) -> list[Path]:
@@ -135,9 +143,12 @@ def _parsed(record: Record, names: dict[str, str], split: str | None) -> Group |
     if isinstance(record, Unreadable):
         return record
     try:
-        one = group({**record, **{ours: record.get(theirs) for ours, theirs in names.items()}})
+        others = {name: value for name, value in record.items() if name not in names}
+        one = group(others | {ours: record[theirs] for ours, theirs in names.items() if theirs in record})
     except BadValueError as error:
-        return Unreadable(str(error), str(dict(record)))
+        absent = [theirs for theirs in names.values() if theirs not in record]
+        also = f", and no field {absent[0]!r}, which `columns` names" if absent else ""
+        return Unreadable(f"{error}{also}", str(dict(record)))
     return one if one.split else replace(one, split=split)
 
 

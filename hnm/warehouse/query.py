@@ -91,6 +91,10 @@ def _check_reads_only(connection: "duckdb.DuckDBPyConnection", sql: str) -> None
     statements = connection.extract_statements(sql)
     if len(statements) != 1:
         raise QueryError(f"one query at a time, not {len(statements)}")
+    if statements[0].type == duckdb.StatementType.MULTI:  # DuckDB would make a type of the values first
+        raise QueryError(
+            "PIVOT has to name the values that become columns", hint="`pivot … on column in ('one', 'another') using …`"
+        )
     if statements[0].type not in reading:
         raise QueryError(
             "queries are read-only",

@@ -19,9 +19,13 @@ def aside(target: Path, replace: bool = False) -> Iterator[Path]:
     """A temporary name beside `target`, which takes that name when the block ends well and vanishes when it does not.
 
     A file at `target` is replaced, a folder must be empty unless `replace`: then it goes when the new one is whole.
-    What a killed process left beside the same name is removed first, never what another one is writing.
-    Raises HnmError when it is not empty, and when writing fails.
+    A link goes on leading where it did. What a killed process left beside the same name is removed first, never what
+    another one is writing.
+    Raises HnmError when it is not empty, when it is a pipe or device, and when writing fails.
     """
+    if target.exists() and not (target.is_file() or target.is_dir()):
+        raise HnmError("a pipe or device cannot be replaced", where=Location(target), hint="name a new file")
+    target = target.resolve() if target.is_symlink() else target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _sweep(target)

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import subprocess
 
 import duckdb
@@ -90,6 +91,18 @@ def test_parquet_keeps_types(written, tmp_path):
     assert found.schema.field("day").type == pa.date32()
 
 
+def test_intervals_are_text_that_duckdb_reads_and_other_types_are_refused(written, tmp_path):
+    texts = ["1 day 02:03:04.5", "-01:00:00", "14 months -2 days", "00:00:00", None]
+    listed = ", ".join("null" if text is None else f"'{text}'" for text in texts)
+    rows = f"select unnest([{listed}])::interval as span"  # the same texts, there and back
+    written(reader(rows), Format.parquet)
+    assert pq.read_table(tmp_path / "out")["span"].to_pylist() == texts
+    assert [json.loads(line)["span"] for line in written(reader(rows), Format.json).splitlines()] == texts
+    with pytest.raises(QueryError, match="Parquet has no type") as refused:
+        written(reader("select [interval 1 day] as spans"), Format.parquet)
+    assert "::varchar" in refused.value.hint
+
+
 @pytest.mark.parametrize("form", [Format.csv, Format.json, Format.parquet])
 def test_no_rows_at_all(written, tmp_path, form):
     text = written(reader("select 1 as a where false"), form)
@@ -123,6 +136,19 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
     with pytest.raises(QueryError, match="stop"):
         write_rows(rows, Format.csv, tmp_path / "out")
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"out": "old"}
+
+
+def test_links_and_pipes_are_not_replaced(tmp_path):
+    (tmp_path / "link").symlink_to("target")
+    write_rows(reader("select 1 as a"), Format.csv, tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "target").read_text() == "a\n1\n"
+    os.mkfifo(tmp_path / "pipe")
+    end = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    write_rows(reader("select 1 as a"), Format.csv, tmp_path / "pipe")
+    assert os.read(end, 99) == b"a\n1\n"
+    os.close(end)
+    assert (tmp_path / "pipe").is_fifo()
 
 
 def test_a_file_that_cannot_be_written(tmp_path):

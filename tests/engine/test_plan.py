@@ -1,5 +1,6 @@
 """What a run will do and why, decided from components and state alone."""
 
+import os
 from dataclasses import replace
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hnm.engine.plan import complete, make_plan
-from hnm.errors import Location
+from hnm.errors import Location, SourceError
 from hnm.project.config import IncrementalConfig, StageConfig
 from hnm.project.graph import Graph
 from hnm.project.manifest import Node, SqlText
@@ -168,3 +169,10 @@ def test_nothing_runs_without_its_inputs(built_ones, chosen):
 def test_complete_names_every_input(name):
     found = complete(NODES[name], {"sql": "x"}, all_built())
     assert found == {"sql": "x", **{f"input {parent}": "v1" for parent in EDGES[name]}}
+
+
+def test_a_file_whose_name_cannot_be_stored_is_refused(tiny):
+    (tiny.root / os.fsdecode(b"data/caf\xe9.csv")).write_text("doc_id,title,text\nx,y,z\n")
+    tiny.edit("pipelines/tiny.yml", "data/corpus.csv", "data/*.csv")
+    with pytest.raises(SourceError, match=r"name of a file is not valid UTF-8: b'.*caf.xe9\.csv'"):
+        tiny.load().plan()

@@ -185,6 +185,7 @@ def test_every_example_that_an_error_gives_is_right(tmp_path, kind):
         ("columns: [{name: x, tests: [{accepted_values: []}]}]", "2:30", "values", None),
         ("columns: [{name: x, tests: [{fresher_than: soon}]}]", "2:30", "wrong options: 'soon'", "7 days"),
         ("columns: [{name: x, tests: [{fresher_than: 3 moons}]}]", "2:30", "unknown key 'moons'", None),
+        ("columns: [{name: x, tests: [{fresher_than: inf days}]}]", "2:30", "days: Input should be a finite", None),
         ("columns: [{name: x, tests: [{fresher_than: {days: 0}}]}]", "2:30", "an age is needed", None),
         ("columns: [{name: x, tests: [{not_null: {severity: eror}}]}]", "2:41", "severity", "error"),
         ("columns: [{name: x, tests: [{not_null: {warn_if: 0}}]}]", "2:41", "greater than or equal to 1", None),

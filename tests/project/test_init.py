@@ -84,6 +84,18 @@ def test_a_folder_of_files(tmp_path, files):
     assert "clicks.impressions" in made(tmp_path / "two", f"files:{files}").manifest.nodes
 
 
+def test_a_copy_beside_a_table_is_not_the_table(tmp_path, files):
+    (files / "corpus.bak.csv").write_text("doc_id,title,text\nold,t,x\n")
+    made(tmp_path / "mine", f"files:{files}")
+    declared = yaml.safe_load((tmp_path / "mine/pipelines/sources.yml").read_text(encoding="utf-8"))
+    assert declared["sources"][0]["tables"]["corpus"]["path"] == str(files / "corpus.csv")
+    (files / "corpus.csv.gz").touch()
+    with pytest.raises(SourceError, match=r"holds corpus\.csv and corpus\.csv\.gz"):
+        made(tmp_path / "other", f"files:{files}")
+    with pytest.raises(SourceError, match="a file stands where a folder is wanted"):
+        made(tmp_path / "other", f"files:{files / 'corpus.csv'}")
+
+
 @pytest.mark.parametrize("odd", ["a: b", "with 'quotes' and \"more\"", "back\\1slash", "# hash", "ünï [x]"])
 def test_odd_names_of_folders(tmp_path, collection, odd):
     place = collection.rename(tmp_path / odd)
@@ -104,11 +116,11 @@ def test_the_name_of_the_project(tmp_path, folder, name, expected):
 
 def test_what_stands_in_the_folder_stays(tmp_path):
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / ".gitignore").write_text("*.log\n")
+    (tmp_path / "mine" / ".gitignore").write_text("*.log\n.env")  # without an end of its last line
     (tmp_path / "mine" / "notes.txt").write_text("keep")
     made(tmp_path / "mine")
-    assert (tmp_path / "mine" / ".gitignore").read_text().startswith("*.log\n")
-    assert "data/warehouse/" in (tmp_path / "mine" / ".gitignore").read_text()
+    lines = (tmp_path / "mine" / ".gitignore").read_text().splitlines()
+    assert lines == ["*.log", ".env", "target/", "data/warehouse/"]
     assert (tmp_path / "mine" / "notes.txt").read_text() == "keep"
 
 
@@ -162,9 +174,13 @@ def test_a_click_log_that_is_not_there_is_told_apart_from_the_collection(tmp_pat
     with pytest.raises(SourceError, match=r"log\.csv does not exist") as caught:
         made(tmp_path / "mine", f"beir:{collection}", tmp_path / "log.csv")
     assert str(caught.value.where) == "--clicks"
+    assert caught.value.hint
     with pytest.raises(SourceError, match="nowhere does not exist") as caught:
         made(tmp_path / "mine", f"beir:{tmp_path / 'nowhere'}", tmp_path / "log.csv")
     assert str(caught.value.where) == "--source"
+    (tmp_path / "nowhere{{x").mkdir()
+    with pytest.raises(SourceError, match="would be read as a template"):
+        made(tmp_path / "mine", f"beir:{tmp_path / 'nowhere{{x'}")
 
 
 def test_a_name_that_is_none(tmp_path):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from pydantic import ValidationError
 
 from hnm.errors import SourceError
 from hnm.readers import beir as module
@@ -100,6 +101,11 @@ def test_a_duplicate_document_names_the_line_of_the_first(read, folder):
         file.write(lines({"_id": "d1", "text": "other"}))
     with pytest.raises(SourceError, match=r"doc_id 'd1' was read before, at .*corpus\.jsonl:1"):
         read(beir, table="corpus", path="collection")
+
+
+def test_no_splits_at_all_are_refused():
+    with pytest.raises(ValidationError, match="splits"):
+        BeirParams(table="judgments", path="collection", splits=())
 
 
 def test_qrels_with_only_a_header_are_empty(read, folder):

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from hnm.context import Context
 from hnm.errors import SourceError
@@ -119,6 +120,17 @@ def test_impressions(read, tmp_path):
     assert len(table["session_id"][0].as_py()) == 32
 
 
+def test_a_log_without_a_header_is_not_shown(read, tmp_path):
+    (tmp_path / "log.csv").write_text("secret-session,q1,d1,1,true\n")
+    with pytest.raises(SourceError, match="the first line names no column") as error:
+        read(csv, table="impressions", path="log.csv")
+    assert "secret" not in str(error.value)
+    (tmp_path / "log.csv").write_text("secret-session;q1;d1;1;true\n")
+    with pytest.raises(SourceError, match="the header has one column") as error:
+        read(csv, table="impressions", path="log.csv")
+    assert "secret" not in str(error.value)
+
+
 def test_an_empty_grade_is_bad_where_the_column_exists(read, tmp_path):
     (tmp_path / "j.csv").write_text("query_id,doc_id,grade,split\nq,a,2,\nq,b,,dev\n")
     table, context = read(csv, table="judgments", path="j.csv", on_bad_rows="quarantine")
@@ -135,7 +147,7 @@ def test_empty_files(read, tmp_path, content):
 
 @pytest.mark.parametrize(
     ("header", "message"),
-    [("id,text", "no column 'query_id'"), ("query_id,text,text", "the header names 'text' twice")],
+    [("id,text", "no column 'query_id'"), ("query_id,text,text", "two columns are called 'text'")],
 )
 def test_headers_that_do_not_serve(read, tmp_path, header, message):
     (tmp_path / "q.csv").write_text(f"{header}\n1,2,3\n")
@@ -143,6 +155,40 @@ def test_headers_that_do_not_serve(read, tmp_path, header, message):
         read(csv, table="queries", path="q.csv", on_bad_rows="quarantine")
     assert error.value.where.line == 1
     assert error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("query_id,text\n1,x\n".encode("utf-16"), "UTF-16"),
+        ("query_id,text\n1,x\n".encode("utf-16-le"), "UTF-16"),
+        (gzip.compress("query_id,text\n1,x\n".encode("utf-16-be")), "UTF-16"),
+        (b"PAR1\x15\x04", "Parquet"),
+        (b"\x28\xb5\x2f\xfd\x04", "Zstandard"),
+        ("query_id,text,größe\n1,x,\n".encode("latin-1"), "the header is not valid Unicode (UTF-8)"),
+    ],
+    ids=["utf-16", "without a mark", "gzipped", "parquet", "zstandard", "latin-1"],
+)
+def test_files_that_are_no_utf8_are_told_apart(read, tmp_path, content, why):
+    (tmp_path / "q.csv").write_bytes(content)
+    with pytest.raises(SourceError) as error:
+        read(csv, table="queries", path="q.csv", on_bad_rows="quarantine")
+    assert why in str(error.value)
+    assert error.value.hint
+    assert str(error.value).encode()
+
+
+@pytest.mark.parametrize("begin", ["PAR1", "PK", "BZh"])
+def test_words_with_which_other_files_begin_are_words(read, tmp_path, begin):
+    (tmp_path / "q.tsv").write_text(f"{begin}\ttext\nq\tt\n")
+    table, _ = read(csv, table="queries", path="q.tsv", delimiter="\t", columns={"query_id": begin})
+    assert table["query_id"].to_pylist() == ["q"]
+
+
+@pytest.mark.parametrize("signs", [{"quote": ","}, {"delimiter": "\n"}])
+def test_signs_that_cannot_serve(signs):
+    with pytest.raises(ValidationError, match="must be two signs"):
+        CsvParams(table="queries", path="q.csv", **signs)
 
 
 def test_a_field_of_5_megabytes(read, tmp_path):

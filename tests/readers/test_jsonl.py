@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import re
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
@@ -15,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from hnm.context import Advance, Context
+from hnm.context import Advance, Context, SilentReporter
 from hnm.errors import SourceError
 from hnm.inputs import Inputs
 from hnm.readers import _read
@@ -62,6 +63,13 @@ def test_a_missing_column_is_named_with_what_the_file_has(read, tmp_path, column
     with pytest.raises(SourceError, match=r"no column '(idd|headline)'") as error:
         read(jsonl, table="corpus", path="docs.jsonl", columns=columns)
     assert "the file has: id, text" in str(error.value)
+
+
+def test_a_name_with_half_a_character_can_be_shown(read, tmp_path):
+    write(tmp_path / "docs.jsonl", b'{"doc_id": "a", "te\\ud800xt": "t"}')
+    with pytest.raises(SourceError, match="no column 'text'") as error:
+        read(jsonl, table="corpus", path="docs.jsonl")
+    assert str(error.value).encode()
 
 
 def test_a_required_field_that_no_line_has_is_refused_long_before_the_end(read, tmp_path):
@@ -192,6 +200,19 @@ def test_judgments_default_to_grade_1_and_repetitions_are_dropped(read, tmp_path
     assert context.facts == {"repeated_rows": 2}
 
 
+def test_that_a_grade_is_taken_for_1_is_told(tmp_path):
+    notes = []
+
+    class Told(SilentReporter):
+        def note(self, message: str) -> None:
+            notes.append(message)
+
+    write(tmp_path / "j.jsonl", {"query_id": "q", "doc_id": "a", "relevance": 0}, {"query_id": "q", "doc_id": "b"})
+    context = Context(stage="judgments", root=tmp_path, workdir=tmp_path, reporter=Told())
+    list(jsonl(Inputs.of(), MappedParams(table="judgments", path="j.jsonl"), context))
+    assert notes == ["judgments: 2 rows have no column 'grade': it is 1 there"]
+
+
 @pytest.mark.parametrize("other", [{"grade": 2}, {"split": "dev"}])
 def test_a_contradicting_judgment_is_bad_however_often_it_is_repeated(read, tmp_path, other):
     pair = {"query_id": "q", "doc_id": "d"}
@@ -220,13 +241,16 @@ def impression(**changes: Any) -> dict[str, Any]:
     [
         ({"clicked": 0}, {"clicked": False}),
         ({"clicked": "1"}, {"clicked": True}),
+        ({"clicked": "1.0"}, {"clicked": True}),
         ({"clicked": "False"}, {"clicked": False}),
         ({"position": "3"}, {"position": 3}),
         ({"dwell_seconds": None}, {"dwell_seconds": None}),
         ({"dwell_seconds": "2.5"}, {"dwell_seconds": 2.5}),
+        ({"dwell_seconds": ".5"}, {"dwell_seconds": 0.5}),
         ({"shown_at": "2024-05-06T07:08:09Z"}, {"shown_at": datetime(2024, 5, 6, 7, 8, 9)}),
         ({"shown_at": "2024-05-06 07:08:09+02:00"}, {"shown_at": datetime(2024, 5, 6, 5, 8, 9)}),
         ({"shown_at": "20240506"}, {"shown_at": datetime(2024, 5, 6)}),
+        ({"shown_at": 20240506}, {"shown_at": datetime(2024, 5, 6)}),
         ({"shown_at": 86_400.5}, {"shown_at": datetime(1970, 1, 2, 0, 0, 0, 500_000)}),
         ({"shown_at": "1700000000"}, {"shown_at": datetime(2023, 11, 14, 22, 13, 20)}),
         ({"ranker": ""}, {"ranker": None}),
@@ -251,12 +275,14 @@ def test_impressions_accept_common_notations(read, tmp_path, given, expected):
         {"dwell_seconds": "long"},
         {"shown_at": "yesterday"},
         {"shown_at": 1_700_000_000_000},
+        {"shown_at": "0001-01-01T00:00:00+14:00"},
         {"session_id": ["secret-session"]},
         {"query_id": ""},
     ],
 )
 def test_a_bad_impression_is_set_aside_without_its_session(read, tmp_path, change):
-    write(tmp_path / "i.jsonl", impression(), impression(session_id="secret-session") | change)
+    others = {"session": "secret-session", "mail": "secret@example.org"}
+    write(tmp_path / "i.jsonl", impression(), impression(session_id="secret-session", **others) | change)
     table, context = read(jsonl, table="impressions", path="i.jsonl", on_bad_rows="quarantine")
     assert table.num_rows == 1
     (bad,) = context.bad_rows
@@ -321,13 +347,16 @@ def test_a_glob_reads_files_in_order_and_finds_duplicates_across_them(read, tmp_
         ("data/*.json", "no file matches"),
         ("zzz/*.json", "no such file or folder"),
         ("docs.jsonl/inner", "no such file or folder"),
-        ("link.jsonl", "is a link to nowhere.jsonl, which is not there"),
+        ("**.jsonl", "is no pattern"),
+        ("l*.jsonl", "link.jsonl is a link to nothing"),
+        ("pipe", "a pipe or device stands where a file is wanted"),
     ],
 )
 def test_missing_files_are_told_with_what_stands_nearby(read, tmp_path, path, expected):
     (tmp_path / "data").mkdir()
-    write(tmp_path / "docs.jsonl", GOOD)
     (tmp_path / "link.jsonl").symlink_to("nowhere.jsonl")
+    os.mkfifo(tmp_path / "pipe")
+    write(tmp_path / "docs.jsonl", GOOD)
     assert jsonl.files is not None
     with pytest.raises(SourceError) as planned:
         jsonl.files(MappedParams(table="corpus", path=path), tmp_path)

@@ -3,6 +3,8 @@
 import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from hashlib import sha256
+from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -88,6 +90,34 @@ def test_text_that_is_not_utf8(read, tmp_path):
     assert [(bad.where.line, bad.reason) for bad in context.bad_rows] == [(2, "not valid UTF-8")]
 
 
+def test_numbers_and_ids_as_databases_export_them(read, tmp_path):
+    whole, half, uuid = pa.decimal128(38, 0), pa.decimal128(9, 1), UUID(int=7)
+    data = {
+        "session_id": pa.array([uuid.bytes], pa.uuid()),
+        "query_id": pa.array([Decimal(12)], whole),
+        "doc_id": ["d"],
+        "position": pa.array([Decimal(3)], whole),
+        "clicked": pa.array([Decimal(1)], whole),
+        "dwell_seconds": pa.array([Decimal("0.5")], half),
+    }
+    pq.write_table(pa.table(data), tmp_path / "log.parquet")
+    (row,) = read(parquet, table="impressions", path="log.parquet")[0].to_pylist()
+    assert (row["query_id"], row["position"], row["dwell_seconds"]) == ("12", 3, 0.5)
+    assert row["session_id"] == sha256(str(uuid).encode()).hexdigest()[:32]
+    pq.write_table(pa.table(data | {"query_id": pa.array([Decimal("1.5")], half)}), tmp_path / "log.parquet")
+    with pytest.raises(SourceError, match="query_id is of type Decimal"):
+        read(parquet, table="impressions", path="log.parquet")
+
+
+def test_times_beyond_the_calendar_are_bad_rows(read, tmp_path):
+    data = {name: ["x"] * 2 for name in ("session_id", "query_id", "doc_id")} | {"position": [1, 1], "clicked": [1, 1]}
+    shown_at = pa.array([1_714_979_289, 10**15], pa.timestamp("s"))
+    pq.write_table(pa.table(data | {"shown_at": shown_at}), tmp_path / "log.parquet")
+    table, context = read(parquet, table="impressions", path="log.parquet", on_bad_rows="quarantine")
+    assert table["shown_at"].to_pylist() == [datetime(2024, 5, 6, 7, 8, 9)]
+    assert [(bad.where.line, bad.reason) for bad in context.bad_rows] == [(2, "holds a time that no calendar has")]
+
+
 def test_only_used_columns_are_read(read, tmp_path):
     data = pa.table({"query_id": ["a"], "text": ["t"], "blob": [b"\xff\xff"], "at": pa.array([1], pa.timestamp("ns"))})
     pq.write_table(data, tmp_path / "q.parquet")
@@ -120,6 +150,10 @@ def test_missing_columns_and_empty_files(read, tmp_path):
     with pytest.raises(SourceError, match="no column 'query_id'") as error:
         read(parquet, table="queries", path="q.parquet")
     assert "the file has: qid, text" in str(error.value)
+    twice = pa.table([["a"], ["b"], ["t"]], names=["query_id", "query_id", "text"])
+    pq.write_table(twice, tmp_path / "t.parquet")
+    with pytest.raises(SourceError, match="two columns are called 'query_id'"):
+        read(parquet, table="queries", path="t.parquet")
     pq.write_table(pa.table({"query_id": pa.array([], pa.string()), "text": []}), tmp_path / "e.parquet")
     with pytest.raises(SourceError, match="queries is empty"):
         read(parquet, table="queries", path="e.parquet")

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pydantic import ValidationError
 
 from hnm.context import Context
 from hnm.errors import SourceError
@@ -118,6 +119,15 @@ def test_fields_with_other_names(tmp_path):
     path = jsonl(tmp_path, {"ask": "q", "answer": "p", "wrong": "n"})
     rows, _ = read(path, columns={"query": "ask", "positive": "answer", "negative": "wrong"})
     assert texts(rows) == [("q", "p", "n")]
+    with pytest.raises(SourceError, match="has no query, and no field 'aks', which `columns` names"):
+        read(path, columns={"query": "aks", "positive": "answer", "negative": "wrong"})
+    with pytest.raises(ValidationError, match="triplets have no field 'qury'; did you mean 'query'"):
+        read(path, columns={"qury": "ask"})
+
+
+def test_labels_may_be_true_and_false(tmp_path):
+    pairs = [{"query": "q", "document": text, "label": text == "p"} for text in ("p", "n")]
+    assert texts(read(jsonl(tmp_path, *pairs))[0]) == [("q", "p", "n")]
 
 
 def test_a_folder_is_read_when_its_files_are_of_one_format(tmp_path):
@@ -144,8 +154,9 @@ BAD = [
     ({"query": "q", "positive": 7, "negative": "n"}, "positive is of type int, not a string"),
     ({"query": "q", "pos": "p", "neg": ["n"]}, "pos is no list"),
     ({"query": "q", "documents": ["p"], "labels": [1, 0]}, "has 1 documents and 2 labels"),
-    ({"query": "q", "document": "p", "label": "yes"}, "'yes' is not a number"),
+    ({"query": "q", "document": "p", "label": "yes"}, "label 'yes' is not a number"),
     ({"query": "q", "positive_passages": ["p"], "negative_passages": []}, "holds what is no passage"),
+    ({"query": "q", "positive": "p", "negative": "o", "selected_rank": 1.5}, "selected_rank 1.5 is not an integer"),
     ({"positive": "p", "negative": "n"}, "has no query"),
     ({"query": "q", "answer": "p"}, "is no triplet"),
     (["q", "p", "n"], "not a JSON object"),

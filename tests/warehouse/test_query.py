@@ -134,6 +134,13 @@ def test_nothing_but_reading(project, sql):
     assert "read-only" in refused(project, sql).what
 
 
+def test_a_pivot_names_its_values(project):
+    error = refused(project, "pivot documents on doc_id using count(*)")
+    assert "PIVOT has to name the values" in error.what
+    found = project.query("pivot documents on doc_id in ('d1', 'd2') using count(*)")
+    assert found.column_names == ["text", "d1", "d2"]
+
+
 @pytest.mark.parametrize(
     "sql",
     [

@@ -104,3 +104,15 @@ def test_two_of_one_name_in_one_process_do_not_disturb_each_other(tmp_path):
         (outer / "outer").touch()
         write(tmp_path / "out")
     assert names(tmp_path / "out") == ["outer"]
+
+
+def test_links_are_followed_and_pipes_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("target")
+    with aside(tmp_path / "link") as written:
+        written.write_text("whole")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "target").read_text() == "whole"
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(HnmError, match="a pipe or device cannot be replaced"), aside(tmp_path / "pipe"):
+        pass
+    assert (tmp_path / "pipe").is_fifo()
