@@ -1,8 +1,7 @@
-"""JSON lines, and with them all that readers share: validation, duplicates, bad rows, batches, finding files."""
+"""JSON lines, and with them all that readers share: validation, duplicates, bad rows, batches."""
 
 import gzip
 import json
-import os
 import re
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
@@ -324,55 +323,6 @@ def test_batches_bounded_by_rows(tmp_path, monkeypatch):
     context = Context(stage="corpus", root=tmp_path, workdir=tmp_path)
     batches = list(jsonl(Inputs.of(), MappedParams(table="corpus", path="docs.jsonl"), context))
     assert [batch.num_rows for batch in batches] == [2, 2, 1]
-
-
-def test_a_glob_reads_files_in_order_and_finds_duplicates_across_them(read, tmp_path):
-    (tmp_path / "days").mkdir()
-    write(tmp_path / "days" / "2.jsonl", {"doc_id": "b", "text": "2"}, {"doc_id": "a", "text": "2"})
-    write(tmp_path / "days" / "1.jsonl", {"doc_id": "a", "text": "1"})
-    table, context = read(jsonl, table="corpus", path="days/*.jsonl", on_bad_rows="quarantine")
-    assert table["text"].to_pylist() == ["1", "2"]
-    assert context.bad_rows[0].reason.endswith("1.jsonl:1")
-    params = MappedParams(table="corpus", path=str(tmp_path / "d*" / "*.jsonl"))
-    assert jsonl.files is not None
-    assert [path.name for path in jsonl.files(params, Path("/elsewhere"))] == ["1.jsonl", "2.jsonl"]
-
-
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [
-        ("dox.jsonl", "did you mean 'docs.jsonl'"),
-        ("dats/docs.jsonl", "did you mean 'data'"),
-        ("data", "a folder stands where a file is wanted"),
-        ("data/*.json", "no file matches"),
-        ("zzz/*.json", "no such file or folder"),
-        ("docs.jsonl/inner", "no such file or folder"),
-        ("**.jsonl", "is no pattern"),
-        ("l*.jsonl", "link.jsonl is a link to nothing"),
-        ("pipe", "a pipe or device stands where a file is wanted"),
-    ],
-)
-def test_missing_files_are_told_with_what_stands_nearby(read, tmp_path, path, expected):
-    (tmp_path / "data").mkdir()
-    (tmp_path / "link.jsonl").symlink_to("nowhere.jsonl")
-    os.mkfifo(tmp_path / "pipe")
-    write(tmp_path / "docs.jsonl", GOOD)
-    assert jsonl.files is not None
-    with pytest.raises(SourceError) as planned:
-        jsonl.files(MappedParams(table="corpus", path=path), tmp_path)
-    with pytest.raises(SourceError) as running:
-        read(jsonl, table="corpus", path=path)
-    assert expected in str(planned.value)
-    assert str(planned.value) == str(running.value)
-    assert planned.value.hint
-
-
-@pytest.mark.parametrize("cut", [5, 40])
-def test_a_cut_gzip_file_is_an_error(read, tmp_path, cut):
-    whole = gzip.compress(b'{"doc_id": "a", "text": "some text that is long enough"}\n')
-    (tmp_path / "docs.jsonl.gz").write_bytes(whole[:cut])
-    with pytest.raises(SourceError, match="cannot read the file to its end"):
-        read(jsonl, table="corpus", path="docs.jsonl.gz")
 
 
 def test_progress_adds_up_to_the_bytes_of_the_files(tmp_path):
