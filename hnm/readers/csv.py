@@ -138,7 +138,11 @@ def _records(
         number += len(taken)
 
 
+_UNQUOTED = ' (where quotes are but characters of the text, the source needs `options: {quote: ""}`)'
+
+
 def _broken(error: Exception, last_line: int, several_lines: bool) -> str:
     if str(error) == "unexpected end of data":
-        return "broken CSV: a quote opens in this line and is never closed"
-    return f"broken CSV: {error}" + (f", in line {last_line}: a quote opens in this one" if several_lines else "")
+        return f"broken CSV: a quote opens in this line and is never closed{_UNQUOTED}"
+    opens = f", in line {last_line}: a quote opens in this one" if several_lines else ""
+    return f"broken CSV: {error}{opens}{_UNQUOTED if 'expected after' in str(error) else ''}"
