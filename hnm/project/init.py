@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,15 @@ import yaml
 from hnm.errors import Location, ProjectError, SourceError, nearest
 from hnm.project.config_base import NAME
 from hnm.project.root import PROJECT_FILE
-from hnm.readers._files import existing_folder
+from hnm.readers._files import existing_folder, opened, raw_lines
 
 SOURCE_KINDS = ("api_reference", "beir", "files", "triplets")
 FILE_FORMATS = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 TABLES = ("corpus", "queries", "judgments", "impressions")
 SOURCES_FILE = Path("pipelines") / "sources.yml"
 _WRITTEN = ("pipelines", "sql")
+_LINES_LOOKED_AT = 10_000
+_QUOTED = re.compile(rb'"([^"]|"")*"')
 _IGNORED = "target/\ndata/warehouse/\n"
 
 
@@ -247,8 +250,20 @@ def _plain_suffix(path: Path) -> str:
 
 def _file_options(path: Path) -> dict[str, str]:
     """Options of the reader for one file."""
-    tab = {"delimiter": "\t"} if _plain_suffix(path) == ".tsv" else {}
-    return {"path": str(path), **tab}
+    if _plain_suffix(path) != ".tsv":
+        return {"path": str(path)}
+    return {"path": str(path), "delimiter": "\t"} | ({"quote": ""} if _has_plain_quotes(path) else {})
+
+
+def _has_plain_quotes(path: Path) -> bool:
+    """Are quotes characters of the text in this file of tab-separated values, as in MS MARCO's, and quote nothing?
+
+    So it is where each line has all fields, and one field has a quote at its start that nothing closes at its end.
+    """
+    with opened(path) as raw:
+        lines = [line.rstrip(b"\r\n").split(b"\t") for _, line in islice(raw_lines(path, raw), _LINES_LOOKED_AT)]
+    fields = [field for line in lines for field in line if field.startswith(b'"')]
+    return len({len(line) for line in lines}) == 1 and not all(map(_QUOTED.fullmatch, fields))
 
 
 def _format(path: Path) -> str:

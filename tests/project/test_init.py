@@ -84,6 +84,25 @@ def test_a_folder_of_files(tmp_path, files):
     assert "clicks.impressions" in made(tmp_path / "two", f"files:{files}").manifest.nodes
 
 
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ('d1\tone\t"The Office" cast\nd2\ttwo\t"open\n', {"delimiter": "\t", "quote": ""}),
+        ('d1\tone\t"said ""so"""\nd2\ttwo\tplain\n', {"delimiter": "\t"}),
+        ('d1\tone\t"two\nlines"\nd2\ttwo\tplain\n', {"delimiter": "\t"}),
+    ],
+)
+def test_quotes_in_tab_separated_files_are_characters_where_they_quote_nothing(tmp_path, files, text, options):
+    (files / "corpus.csv").unlink()
+    (files / "corpus.tsv").write_text("doc_id\ttitle\ttext\n" + text)
+    project = made(tmp_path / "mine", f"files:{files}")
+    declared = yaml.safe_load((tmp_path / "mine/pipelines/sources.yml").read_text(encoding="utf-8"))
+    (corpus,) = [tables["corpus"] for source in declared["sources"] if "corpus" in (tables := source.get("tables", {}))]
+    assert corpus == {"path": str(files / "corpus.tsv")} | options
+    assert project.run(project.plan(["collection.corpus"])).ok
+    assert project.query("select count(*) as n from collection.corpus").to_pylist() == [{"n": 2}]
+
+
 def test_a_copy_beside_a_table_is_not_the_table(tmp_path, files):
     (files / "corpus.bak.csv").write_text("doc_id,title,text\nold,t,x\n")
     made(tmp_path / "mine", f"files:{files}")
