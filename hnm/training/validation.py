@@ -73,7 +73,7 @@ def read_validation(inputs: Inputs, params: ValidationParams, max_length: int, s
             raise StageError(f"validation needs the input {name!r}", hint=f"its inputs are {', '.join(NEEDED)}")
     for row in inputs.table(_TWICE).to_pylist():
         raise StageError(f"validation: query {row['query_id']!r} has a document twice", hint="give one list per query")
-    judged = _of_one_split(read_judgments(inputs, params.splits))
+    judged = _of_all_splits(read_judgments(inputs, params.splits))
     values = {"judged": list(judged), "seed": str(seed), "queries": params.queries}
     chosen = inputs.table(_DRAWN, values).column(0).to_pylist()
     if not chosen:
@@ -90,8 +90,12 @@ def read_validation(inputs: Inputs, params: ValidationParams, max_length: int, s
     )
 
 
-def _of_one_split(judgments: Judgments) -> dict[str, dict[str, int]]:
-    return {query: grades for split in judgments.values() for query, grades in split.items()}
+def _of_all_splits(judgments: Judgments) -> dict[str, dict[str, int]]:
+    judged: dict[str, dict[str, int]] = {}
+    for split in judgments.values():
+        for query, grades in split.items():
+            judged[query] = judged.get(query, {}) | grades
+    return judged
 
 
 def _texts(inputs: Inputs, kind: str, ids: set[str], characters: int) -> dict[str, str]:
