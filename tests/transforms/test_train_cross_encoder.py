@@ -154,6 +154,7 @@ def test_parameters_are_checked() -> None:
         {"negatives": []},
         {"negatives": RECIPE, "loss": "hinge"},
         {"negatives": [{"strategies": [], "per_group": 1}]},
+        {"negatives": RECIPE, "seed": 2**32},
     ):
         with pytest.raises(ValidationError):
             TrainCrossEncoderParams(**wrong)
