@@ -1,6 +1,7 @@
 """The card of an export: README.md, which says what the files hold and what made them, for people and for the hub."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ MARK = "hnm_export"
 """The key in the card's head by which a folder is known to be an export, which another export may replace."""
 
 ANY_SHARD = "?????-of-?????.*"
+_SPLIT = re.compile(r"\w+(\.\w+)*")
 _LOADS = {
     "parquet": 'load_dataset("parquet", data_files={data_files})',
     "json": 'load_dataset("json", data_files={data_files})',
@@ -59,7 +61,7 @@ def card(exported: Exported) -> str:
 def _head(exported: Exported) -> str:
     head: dict[str, Any] = {"tags": ["hard-negatives", "reranking"], "task_categories": ["text-ranking"]}
     if exported.form.loads_as:
-        files = [{"split": split, "path": f"{split}-{ANY_SHARD}"} for split in exported.told.rows]
+        files = [{"split": name, "path": path} for name, path in _files(exported).items()]
         head["configs"] = [{"config_name": "default", "data_files": files}]
     version = exported.version
     head[MARK] = {
@@ -69,6 +71,17 @@ def _head(exported: Exported) -> str:
         "format": exported.format_name,
     }
     return yaml.safe_dump(head, sort_keys=False, allow_unicode=True)
+
+
+def _files(exported: Exported) -> dict[str, str]:
+    """The files by split, as `datasets` may call it: it takes letters, digits and _ alone, and no `all`."""
+    files: dict[str, str] = {}
+    for split in sorted(exported.told.rows, key=lambda split: not _SPLIT.fullmatch(split)):
+        name = split if _SPLIT.fullmatch(split) else re.sub(r"\W", "_", split)
+        while name in files or name == "all":
+            name += "_"
+        files[name] = f"{re.sub(r'[][]', '?', split)}-{ANY_SHARD}"
+    return files
 
 
 def _body(exported: Exported) -> Iterator[str]:
@@ -90,8 +103,7 @@ def _body(exported: Exported) -> Iterator[str]:
     yield from _table({split: f"{count:,}" for split, count in exported.told.rows.items()})
     yield from (f"\n{note}" for note in exported.told.notes)
     if form.loads_as:
-        files = {split: f"{split}-{ANY_SHARD}" for split in exported.told.rows}
-        call = _LOADS[form.loads_as].format(data_files=json.dumps(files, ensure_ascii=False))
+        call = _LOADS[form.loads_as].format(data_files=json.dumps(_files(exported), ensure_ascii=False))
         yield f"\n## Read it\n\n```python\nfrom datasets import load_dataset\n\nrows = {call}\n```"
     if exported.record is not None:
         yield from _origin(exported.record)

@@ -13,6 +13,8 @@ import numpy as np
 import pyarrow as pa
 from torch.utils.data import default_collate
 
+from hnm.errors import QueryError
+
 SLOT_BYTES = 4 * 2**20
 
 
@@ -85,7 +87,20 @@ def batches_of(rows: pa.RecordBatch, size: int) -> list[dict[str, Any]]:
 
 def _columns(batch: pa.RecordBatch) -> dict[str, Any]:
     columns = zip(batch.schema.names, batch.columns, strict=True)
-    return {name: default_collate(column.to_pylist()) for name, column in columns}
+    return {name: _collated(name, column) for name, column in columns}
+
+
+def _collated(name: str, column: pa.Array) -> Any:
+    """As `default_collate` makes it of the values. Raises QueryError for a missing number: a tensor cannot lack one."""
+    values = column.to_pylist()
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        return values
+    if column.null_count:
+        raise QueryError(
+            f"column {name!r} has no value in some rows, and a tensor has to",
+            hint="name the columns that you need, select rows that have it by `where`, or give a `collate_fn`",
+        )
+    return default_collate(values)
 
 
 def _from_slot(size: int, key: str, slot: int, count: int) -> list[dict[str, Any]]:

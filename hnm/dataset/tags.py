@@ -11,8 +11,11 @@ from hnm.warehouse.lance_table import is_readable, rebuild_hint
 from hnm.warehouse.lance_tags import tags_of
 from hnm.warehouse.warehouse import Warehouse
 
-_NAME = re.compile(r"(?!.*\.\.)([A-Za-z_][A-Za-z0-9_.-]*|\d{4}-[A-Za-z0-9_.-]+)")
-"""Without two dots in a row, which part two versions in SQL: `"triplets@v1..v2"`."""
+_NAME = re.compile(r"(?!.*\.\.)(?!.*(\.|\.lock)$)([A-Za-z_][A-Za-z0-9_.-]*|\d{4}-[A-Za-z0-9_.-]+)")
+"""Without two dots in a row, which part two versions in SQL: `"triplets@v1..v2"`; and no end that Lance refuses."""
+
+LONGEST = 100
+"""Characters of a tag: it is the name of a file."""
 
 _HINT = "`hnm gc` or `hnm dataset rm` may have removed it: see `hnm dataset log {}`"
 
@@ -76,10 +79,12 @@ def _can_be_written(folder: Path) -> str:
 
 
 def _check_name(warehouse: Warehouse, stage: str, name: str) -> None:
-    if not _NAME.fullmatch(name):
+    if not _NAME.fullmatch(name) or len(name) > LONGEST:
+        shown = name if len(name) <= LONGEST else f"{name[:LONGEST]}…"
         raise WarehouseError(
-            f"{name!r} cannot be a tag",
-            why="a tag begins with a letter, or a year as in 2026-01-31; letters, digits, single `.`, `_`, `-` follow",
+            f"{shown!r} cannot be a tag",
+            why="a tag begins with a letter, or a year as in 2026-01-31; letters, digits, `_`, `-` and "
+            f"single `.` within follow, {LONGEST} characters at most",
             hint="for example v1, prod or 2026-01-31",
         )
     if name in warehouse.state():

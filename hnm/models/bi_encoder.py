@@ -1,6 +1,6 @@
 """Load bi-encoders as sentence-transformers models and turn texts into vectors with them."""
 
-from collections.abc import Sequence, Sized
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,6 +13,8 @@ from hnm.models.limits import CHARACTERS_PER_TOKEN
 from hnm.models.quiet import quiet_libraries
 from hnm.models.resolve import loading_errors, resolve
 from hnm.models.static import open_static_encoder
+from hnm.models.vocabulary import require_vocabulary
+from hnm.models.whole_weights import require_weights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -109,8 +111,8 @@ def load_bi_encoder(
 
     `max_tokens`: tokens read of a text, None for as many as the model is set to. `dimension`: how many leading numbers
     of a vector are kept (Matryoshka models), None for all.
-    Raises ModelError for a name that leads nowhere, for what is no bi-encoder, and for more tokens or dimensions than
-    the model has.
+    Raises ModelError for a name that leads nowhere, for what is no bi-encoder or lacks a part, and for more tokens or
+    dimensions than the model has.
     """
     limit_threads(settings)
     with quiet_libraries():
@@ -119,7 +121,8 @@ def load_bi_encoder(
             model = _open(name, folder, choose_device(settings))
         except loading_errors() as error:
             raise ModelError(f"model {name!r} cannot be loaded", where=Location(folder), why=str(error)) from error
-    _require_vocabulary(name, model)
+    require_vocabulary(name, model.tokenizer, model.config)
+    require_weights(name, model.transformers_model, head=False)
     tokens = _limit_tokens(model, max_tokens)
     width = _probe(name, model, max_tokens)
     if dimension and dimension > width:
@@ -145,18 +148,6 @@ def _open(name: str, folder: Path, device: str) -> "SentenceTransformer":
         trust_remote_code=False,
         model_kwargs={"use_safetensors": True},
     )
-
-
-def _require_vocabulary(name: str, model: "SentenceTransformer") -> None:
-    """A missing vocabulary file raises nothing in the libraries: every word would become the unknown token."""
-    tokenizer, config = model.tokenizer, model.config
-    expected = getattr(config, "vocab_size", None)
-    if isinstance(tokenizer, Sized) and expected and len(tokenizer) < expected / 2:
-        raise ModelError(
-            f"the tokenizer of model {name!r} is incomplete",
-            why=f"it knows {len(tokenizer):,} tokens, the model {expected:,}",
-            hint="is tokenizer.json or the vocabulary file missing?",
-        )
 
 
 def _limit_tokens(model: "SentenceTransformer", max_tokens: int | None) -> int | None:

@@ -14,6 +14,8 @@ from hnm.models.dequantize import dequantize
 from hnm.models.device import autocast, choose_device
 from hnm.models.quiet import quiet_libraries
 from hnm.models.resolve import loading_errors, refuse_pickles, resolve
+from hnm.models.vocabulary import require_vocabulary
+from hnm.models.whole_weights import require_weights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,14 +62,16 @@ def open_cross_encoder(
     `max_length`: tokens of query and document together; the longer side is cut.
     `head_seed`: seed of a fresh head for a model that has none (a bi-encoder); None refuses such a model, because a
     random head scores at random. `name`: what errors call the model (default: its folder).
-    Raises ModelError for a missing head, for more than one output, and for what cannot be loaded.
+    Raises ModelError for a missing head or vocabulary, for weights that are not there, for more than one output, and
+    for what cannot be loaded.
     """
     import torch
     from sentence_transformers import CrossEncoder
 
     name = name or str(folder)
     refuse_pickles(name, folder)
-    if head_seed is None and not _has_trained_head(folder):
+    has_head = _has_trained_head(folder)
+    if head_seed is None and not has_head:
         raise ModelError(
             f"model {name!r} cannot rank",
             why="it is a bi-encoder or a bare language model, without a trained head",
@@ -89,6 +93,7 @@ def open_cross_encoder(
         except loading_errors() as error:
             raise ModelError(f"model {name!r} cannot be loaded as a cross-encoder", why=str(error)) from error
     _check(model, name, max_length)
+    require_weights(name, model.transformers_model, head=has_head)
     # In bfloat16 the logits near 9 are 1/16 apart and many would tie; the head costs nothing in float32.
     linear = [name for name, module in model.named_modules() if type(module) is torch.nn.Linear]
     model.set_keep_in_fp32_modules(linear[-1:])
@@ -134,6 +139,7 @@ def _check(model: "CrossEncoder", name: str, max_length: int) -> None:
             f"model {name!r} is not a reranker",
             why=f"it sorts pairs into {model.num_labels} classes; one score is needed",
         )
+    require_vocabulary(name, model.tokenizer, model.config)
     positions = getattr(model.config, "max_position_embeddings", None)
     if positions and max_length > positions:
         raise ModelError(f"max_length {max_length} is too long", why=f"model {name!r} reads at most {positions} tokens")

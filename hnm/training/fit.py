@@ -153,7 +153,7 @@ def _arguments(task: Task, schedule: Schedule, checkpoints: Path) -> CrossEncode
         max_steps=schedule.max_steps or -1,
         learning_rate=schedule.learning_rate,
         lr_scheduler_type=TRAINER_NAMES[schedule.lr_scheduler],
-        warmup_steps=schedule.warmup_ratio,
+        warmup_steps=schedule.warmup(task.examples.rows),
         weight_decay=schedule.weight_decay,
         seed=schedule.seed,
         bf16=uses_bf16(task.settings),

@@ -196,7 +196,7 @@ class TrainCrossEncoderParams(Params):
     warmup_ratio: float = Field(default=0.1, ge=0, lt=1)
     weight_decay: float = Field(default=0.01, ge=0)
     max_length: int = Field(default=256, ge=8)
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**32)
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     gradient_checkpointing: bool = False
     checkpoint_steps: int = Field(default=100, ge=1)

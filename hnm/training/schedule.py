@@ -49,6 +49,10 @@ class Schedule:
         """Optimizer steps for so many examples, if the minutes last."""
         return self.max_steps or self.epochs * math.ceil(examples / self.batch_size)
 
+    def warmup(self, examples: int) -> float:
+        """Share of the steps in which the learning rate rises from 0. A lone step has none: it would change nothing."""
+        return self.warmup_ratio if self.steps(examples) > 1 else 0.0
+
 
 class Clock:
     """Seconds spent in a training; those before a kill count too."""

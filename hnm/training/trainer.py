@@ -93,24 +93,23 @@ class Trainer(CrossEncoderTrainer):
 
         Raises StageError at a step whose loss or gradient is not a finite number.
         """
+        out_of_time = self._share_of_time() >= 1  # asked once: a step that turns out to be the last is validated, too
         if "loss" in logs:
             self._refuse_lost(logs)
             logs = logs | self._objective.watch.row()
-            if self._validator and (self._validator.is_due(self.state.global_step) or self._is_last()):
+            is_last = out_of_time or self.state.global_step >= self.state.max_steps
+            if self._validator and (self._validator.is_due(self.state.global_step) or is_last):
                 logs["validation"] = self._validator.validate(
                     self.model, self.state.global_step, self.state.log_history
                 )
         super().log(logs | {"seconds": self._clock.seconds}, start_time)
-        if self._share_of_time() >= 1 or self._is_out_of_patience():
+        if out_of_time or self._is_out_of_patience() or ("validation" in logs and self._share_of_time() >= 1):
             self.control.should_training_stop = True
         if "validation" in logs and self.state.global_step:
             self.control.should_save = True  # the log that names the best step, and its weights, are kept together
 
     def _is_out_of_patience(self) -> bool:
         return self._validator is not None and self._validator.is_over(self.state.log_history)
-
-    def _is_last(self) -> bool:
-        return self.state.global_step >= self.state.max_steps or self._share_of_time() >= 1
 
     def _share_of_time(self) -> float:
         return self._clock.seconds / (60 * self._max_minutes) if self._max_minutes else 0.0

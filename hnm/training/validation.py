@@ -12,8 +12,14 @@ from hnm.inputs import Inputs
 from hnm.models.cross_encoder import score_pairs
 from hnm.models.limits import CHARACTERS_PER_TOKEN
 from hnm.training.recipe import ValidationParams
+from hnm.training.source import require_columns
 
-NEEDED = ("validation", "texts", "judgments")
+NEEDED = {
+    "validation": ("query_id", "doc_id", "rank"),
+    "texts": ("kind", "id", "text"),
+    "judgments": ("query_id", "doc_id", "grade", "split"),
+}
+"""Inputs of a validation and their columns."""
 PAIRS_PER_BATCH = 32
 
 _LISTED = """
@@ -63,17 +69,18 @@ def read_validation(inputs: Inputs, params: ValidationParams, max_length: int, s
     """The lists to validate on: inputs validation(query_id, doc_id, rank), texts(kind, id, text) and
     judgments(query_id, doc_id, grade, split); None when the stage has no input `validation`.
 
-    Memory: the texts of `queries` * `depth` pairs. Raises StageError when an input or a text is missing, when a list
-    has a document twice, or when no listed query is judged.
+    Memory: the texts of `queries` * `depth` pairs. Raises StageError when an input, a column or a text is missing, when
+    a list has a document twice, or when no listed query is judged.
     """
     if "validation" not in inputs:
         return None
-    for name in NEEDED:
+    for name, columns in NEEDED.items():
         if name not in inputs:
             raise StageError(f"validation needs the input {name!r}", hint=f"its inputs are {', '.join(NEEDED)}")
+        require_columns(inputs, name, columns, "a training is validated with it")
     for row in inputs.table(_TWICE).to_pylist():
         raise StageError(f"validation: query {row['query_id']!r} has a document twice", hint="give one list per query")
-    judged = _of_one_split(read_judgments(inputs, params.splits))
+    judged = _of_all_splits(read_judgments(inputs, params.splits))
     values = {"judged": list(judged), "seed": str(seed), "queries": params.queries}
     chosen = inputs.table(_DRAWN, values).column(0).to_pylist()
     if not chosen:
@@ -90,8 +97,12 @@ def read_validation(inputs: Inputs, params: ValidationParams, max_length: int, s
     )
 
 
-def _of_one_split(judgments: Judgments) -> dict[str, dict[str, int]]:
-    return {query: grades for split in judgments.values() for query, grades in split.items()}
+def _of_all_splits(judgments: Judgments) -> dict[str, dict[str, int]]:
+    judged: dict[str, dict[str, int]] = {}
+    for split in judgments.values():
+        for query, grades in split.items():
+            judged[query] = judged.get(query, {}) | grades
+    return judged
 
 
 def _texts(inputs: Inputs, kind: str, ids: set[str], characters: int) -> dict[str, str]:

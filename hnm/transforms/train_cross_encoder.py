@@ -96,6 +96,10 @@ def train_cross_encoder(
     schedule = _schedule(params, choose_device(settings))
     with context.progress("training", schedule.steps(examples.rows), "steps") as advance:
         trained = fit(task, schedule, advance)
+    if not any(row.learning_rate for row in trained.log):
+        context.note(
+            f"{context.stage}: the minutes were over before the learning rate rose above 0: nothing is learned"
+        )
     facts = {
         "base_model": start,
         **_counted(tally, *pairs),

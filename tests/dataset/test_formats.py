@@ -309,7 +309,17 @@ def test_a_selection_that_makes_no_sense_is_refused_and_writes_nothing(tmp_path,
 def test_a_split_that_cannot_be_a_file_is_refused(tmp_path):
     with pytest.raises(HnmError, match="cannot be the name of a file"):
         write(tmp_path, "triplet", [triplet("q", "p", "n", split="../out")])
+    with pytest.raises(HnmError, match="strategy 'a/b' cannot be the name of a file"):
+        write(tmp_path, "trec", [triplet("q", "p", "n", strategy="a/b")])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["triplets.lance"]
+
+
+def test_splits_of_any_name_are_loaded(tmp_path):
+    """`datasets` knows fewer names than there are files."""
+    splits = ("train", "hold-out", "hold_out", "all", "v1.dev", "a b", "x[1]")
+    write(tmp_path, "triplet", [triplet(f"q{n}", "p", "n", split=split) for n, split in enumerate(splits)])
+    names = {"train", "hold_out", "hold_out_", "all_", "v1.dev", "a_b", "x_1_"}
+    assert {split: rows.num_rows for split, rows in loaded(tmp_path).items()} == dict.fromkeys(names, 1)
 
 
 def test_a_number_of_negatives_where_there_is_none_is_refused(tmp_path):

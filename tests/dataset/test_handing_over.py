@@ -5,11 +5,13 @@ import pickle
 from typing import Any
 
 import pyarrow as pa
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hnm.dataset.handing_over import SLOT_BYTES, Handed, Slots, batches_of
+from hnm.errors import QueryError
 
 
 def batch(*texts: str) -> pa.RecordBatch:
@@ -37,6 +39,13 @@ def test_rows_arrive_as_batches_of_columns(texts, size):
     assert torch.equal(torch.cat([columns["number"] for columns in batches]), torch.arange(len(texts)))
     assert {len(columns["text"]) for columns in batches[:-1]} <= {size}
     assert 1 <= len(batches[-1]["text"]) <= size
+
+
+def test_a_number_that_is_missing_is_named():
+    rows = pa.record_batch({"text": ["a", None], "number": pa.array([1, None])})
+    assert batches_of(rows.select(["text"]), 2) == [{"text": ["a", None]}]
+    with pytest.raises(QueryError, match="column 'number' has no value in some rows"):
+        batches_of(rows, 2)
 
 
 def test_only_their_place_goes_through_the_pipe():

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
 from sentence_transformers import SentenceTransformer
 
 from hnm.context import Settings
@@ -137,6 +138,18 @@ def test_pickles_and_rerankers_are_refused(tiny_backbone: Path, tmp_path: Path) 
         load_bi_encoder("pickled", tmp_path, FP32)
     with pytest.raises(ModelError, match="reranker_en"):
         load_bi_encoder("reranker_en", tmp_path, FP32)
+
+
+def test_weights_that_would_be_drawn_at_random_are_refused(tiny_backbone: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "partial"
+    shutil.copytree(tiny_backbone, copy)
+    whole = load_file(copy / "model.safetensors")
+    save_file({f"wrapped.{key}": value for key, value in whole.items()}, copy / "model.safetensors")
+    with pytest.raises(ModelError, match="37 of its weights"):
+        load_bi_encoder(str(copy), tmp_path, FP32)
+    used = {key: value for key, value in whole.items() if "pooler" not in key}
+    save_file(used, copy / "model.safetensors", {"format": "pt"})
+    assert load_bi_encoder(str(copy), tmp_path, FP32).dimension == 32
 
 
 def test_code_that_comes_with_a_model_is_not_run(tiny_backbone: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from hnm.context import Settings
 from hnm.errors import ModelError
@@ -81,6 +82,34 @@ def test_what_cannot_be_a_reranker_is_refused(tmp_path: Path, tiny_cross_encoder
         load_cross_encoder("./nowhere", tmp_path, SETTINGS, 32)
     with pytest.raises(ModelError, match="cannot be loaded"):
         open_cross_encoder(changed(tiny_cross_encoder, tmp_path, hidden_size=48), SETTINGS, 32)
+
+
+def test_what_the_libraries_would_draw_at_random_is_refused(
+    tmp_path: Path, tiny_cross_encoder: Path, tiny_backbone: Path
+) -> None:
+    """Weights that are not in the file, or are called otherwise there, and a vocabulary that is gone."""
+    whole = load_file(tiny_cross_encoder / "model.safetensors")
+    for name, kept in {
+        "41 of its weights": {f"wrapped.{key}": value for key, value in whole.items()},
+        r"16 of its weights(.|\n)*bert.encoder.layer.1": {k: v for k, v in whole.items() if "layer.1" not in k},
+        "classifier.bias, classifier.weight": {k: v for k, v in whole.items() if "classifier" not in k},
+    }.items():
+        save_file(kept, changed(tiny_cross_encoder, tmp_path) / "model.safetensors", metadata={"format": "pt"})
+        with pytest.raises(ModelError, match=name):
+            open_cross_encoder(tmp_path / "changed", SETTINGS, 32, head_seed=0)
+        shutil.rmtree(tmp_path / "changed")
+    save_file(
+        {key: value for key, value in load_file(tiny_backbone / "model.safetensors").items() if "layer.0" not in key},
+        changed(tiny_backbone, tmp_path) / "model.safetensors",
+        metadata={"format": "pt"},
+    )
+    with pytest.raises(ModelError, match="16 of its weights"):  # its head may be drawn, but nothing else
+        open_cross_encoder(tmp_path / "changed", SETTINGS, 32, head_seed=0)
+    shutil.copy(tiny_backbone / "model.safetensors", tmp_path / "changed")
+    for file in (tmp_path / "changed").glob("token*"):
+        file.unlink()
+    with pytest.raises(ModelError, match=r"tokenizer of model (.|\n)* is incomplete"):
+        open_cross_encoder(tmp_path / "changed", SETTINGS, 32, head_seed=0)
 
 
 def test_a_classifier_is_refused(tmp_path: Path) -> None:

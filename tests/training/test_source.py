@@ -54,10 +54,24 @@ def test_weights_are_those_of_the_positive() -> None:
     assert {group.weight for group in groups(Inputs.of(triplets=table(trust=[0.5, 0.5, 2, 2]))).values()} == {1.0}
 
 
-@pytest.mark.parametrize("bad", [-1.0, float("nan"), float("inf"), None])
+@pytest.mark.parametrize("bad", [-1.0, float("nan"), float("inf"), None, 1e300])
 def test_weights_that_are_none(bad: float | None) -> None:
     with pytest.raises(StageError, match="query 'q2' is"):
         groups(Inputs.of(triplets=table(trust=[1.0, 1.0, 1.0, bad])), weight_column="trust")
+
+
+def test_a_weight_that_is_a_text() -> None:
+    with pytest.raises(StageError, match="query of query 'q1' is one"):
+        groups(Inputs.of(triplets=table()), weight_column="query")
+
+
+def test_ids_and_texts_that_are_missing_or_no_texts() -> None:
+    with pytest.raises(StageError, match=r"negative is missing in a row(.|\n)*query_id 'q2', positive_id 'p2'"):
+        groups(Inputs.of(triplets=table(negative=["A", "B", "A", None])))
+    with pytest.raises(StageError, match="query_id is missing in a row"):
+        groups(Inputs.of(triplets=table(query_id=["q1", "q1", "q2", None])))
+    with pytest.raises(StageError, match=r"query_id is int64(.|\n)*query_id::varchar makes it one"):
+        groups(Inputs.of(triplets=table(query_id=[1, 1, 2, 2])))
 
 
 def test_a_teachers_scores_stand_beside_the_documents() -> None:
@@ -78,6 +92,19 @@ def test_a_teacher_in_columns() -> None:
     found = groups(Inputs.of(triplets=triplets), needs_teacher=True, teacher_columns=columns)
     assert found["q2"].negative_ids == ("c",)
     assert found["q2"].teacher == pytest.approx((-0.1, -0.4))
+
+
+def test_a_teachers_scores_are_numbers() -> None:
+    for bad in (float("nan"), float("inf")):
+        scores = teacher(("q1", "p1", 3), ("q1", "a", bad), ("q1", "b", None))
+        with pytest.raises(StageError, match=f"teacher: score of query 'q1' is {bad}"):
+            groups(Inputs.of(triplets=table(), teacher=scores), needs_teacher=True)
+    with pytest.raises(StageError, match=r"teacher: no column 'score'(.|\n)*the loss learns its scores"):
+        inputs = Inputs.of(triplets=table(), teacher=scores.rename_columns(["query_id", "doc_id", "grade"]))
+        groups(inputs, needs_teacher=True)
+    with pytest.raises(StageError, match="triplets: negative of query 'q1' is A"):
+        columns = TeacherColumnsParams(positive="d", negative="negative")
+        groups(Inputs.of(triplets=table(d=[0.1] * 4)), needs_teacher=True, teacher_columns=columns)
 
 
 def test_a_teacher_is_one_and_scores_once() -> None:

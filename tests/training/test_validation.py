@@ -56,6 +56,18 @@ def test_depth_number_of_queries_and_splits() -> None:
     assert every.judged.keys() == {"q1", "q2", "q3"}
 
 
+def test_a_query_of_two_splits_keeps_the_judgments_of_both() -> None:
+    more = {"query_id": "q1", "doc_id": "a", "grade": 1, "split": "test"}
+    twice = {name: [*values, more[name]] for name, values in JUDGED.items()}
+    found = read(ValidationParams(splits=None), judgments=twice)
+    assert found and found.judged["q1"] == {"a": 1, "b": 1, "c": 0}
+
+
+def test_a_column_that_is_missing_is_named() -> None:
+    with pytest.raises(StageError, match="validation: no column 'rank'"):
+        read(validation={name: values for name, values in LISTS.items() if name != "rank"})
+
+
 def test_the_value_is_that_of_the_reranked_lists(tiny_cross_encoder: Path) -> None:
     from hnm.models.cross_encoder import open_cross_encoder, score_pairs
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydantic import ValidationError
+from safetensors.numpy import load_file
 from trainings import RANDOM_ONLY, RECIPE, Killed, same, train, triplets, weights
 
 from hnm.errors import ModelError, StageError
@@ -85,6 +86,17 @@ def test_max_steps_sets_the_budget(tmp_path: Path, tiny_cross_encoder: Path) -> 
     assert log.num_rows == 9
 
 
+def test_a_lone_step_learns(tmp_path: Path, tiny_cross_encoder: Path) -> None:
+    """A schedule that begins with a warm-up begins at 0, and there is nothing after it."""
+    start = load_file(tiny_cross_encoder / "model.safetensors")
+    log, context = train(tmp_path, tiny_cross_encoder, "one", groups_per_batch=64)
+    assert log.column("learning_rate").to_pylist() == [1e-3]
+    assert not same(weights(context), start)
+    _, context = train(tmp_path, tiny_cross_encoder, "late", max_minutes=1e-9, epochs=100)
+    assert same(weights(context), start)
+    assert "over before the learning rate rose" in context.reporter.notes[-1]
+
+
 def test_a_batch_in_parts_trains_like_a_whole_one(tmp_path: Path, tiny_cross_encoder: Path) -> None:
     """Up to rounding and dropout, which draws other units; the mean loss of the first step shows neither strongly."""
     whole, _ = train(tmp_path, tiny_cross_encoder, "whole", groups_per_batch=12, groups_at_once=12)
@@ -142,6 +154,7 @@ def test_parameters_are_checked() -> None:
         {"negatives": []},
         {"negatives": RECIPE, "loss": "hinge"},
         {"negatives": [{"strategies": [], "per_group": 1}]},
+        {"negatives": RECIPE, "seed": 2**32},
     ):
         with pytest.raises(ValidationError):
             TrainCrossEncoderParams(**wrong)

@@ -7,6 +7,8 @@ import pyarrow as pa
 import pytest
 from trainings import Killed, same, train, triplets, weights
 
+from hnm.training.trainer import Trainer
+
 TABLE = triplets()
 QUERIES = sorted(set(TABLE.column("query_id").to_pylist()))[:8]
 
@@ -98,3 +100,15 @@ def test_what_is_validated_is_what_is_published(tmp_path: Path, tiny_cross_encod
     assert lists is not None
     model = open_cross_encoder(context.model_folder, settings, 32)
     assert lists.value(model, settings) == context.facts["RR@10"]["published"]
+
+
+def test_the_step_at_which_minutes_end_is_validated(
+    tmp_path: Path, tiny_cross_encoder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the time runs out while the step is logged: the best one would be sought among too few otherwise."""
+    asked = iter(range(10_000))
+    monkeypatch.setattr(Trainer, "_share_of_time", lambda _: float(next(asked) >= 8))
+    log, context = validated(tmp_path, tiny_cross_encoder, every=1000, epochs=100, max_minutes=1)
+    assert log.num_rows < 10
+    assert log.column("validation")[-1].as_py() is not None
+    assert context.facts["ended_by"] == "minutes"

@@ -29,7 +29,7 @@ def _write(examples: Examples, output: Output, options: Options) -> Told:
         write_tsv(output.folder / f"topics.{file_name(split)}.tsv", found, ["query_id", "text"])
         write_qrels(output.folder / f"qrels.{file_name(split)}.txt", of_split(judgments(examples), split))
     for strategy in _strategies(examples):
-        write_run(output.folder / f"negatives.{file_name(strategy)}.run", _run(examples, strategy))
+        write_run(output.folder / f"negatives.{file_name(strategy, 'strategy')}.run", _run(examples, strategy))
     return told
 
 
