@@ -79,6 +79,8 @@ def train_cross_encoder(
     loggers.require(params.log_to)
     shares = [Share(entry.strategies, entry.per_group) for entry in params.negatives]
     taught = any(entry.needs_teacher for entry in params.loss)
+    for words in _unused(inputs, params, taught):
+        context.note(f"{context.stage}: {words}")
     source = triplet_source(inputs, params.splits, params.weight_column, params.teacher_columns, taught)
     triplets = Triplets(inputs, source)
     for strategy in triplets.missing_strategies(shares):
@@ -113,6 +115,16 @@ def train_cross_encoder(
     context.record(**facts)
     _save(trained.model, params, facts, context)
     yield log_batch(trained.log)
+
+
+def _unused(inputs: Inputs, params: TrainCrossEncoderParams, taught: bool) -> Iterator[str]:
+    """What was given and counts for nothing; recipes that differ in their loss may share it, so it is no error."""
+    if not taught and ("teacher" in inputs or params.teacher_columns):
+        yield "no loss learns from the teacher"
+    given = [name for name in ("texts", "judgments") if name in inputs]
+    given += ["settings"] if "validation" in params.model_fields_set else []
+    if given and "validation" not in inputs:
+        yield f"nothing is validated without the input `validation`, whatever its {' and '.join(given)}"
 
 
 def _dataset(inputs: Inputs) -> dict[str, str]:

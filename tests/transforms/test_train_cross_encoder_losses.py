@@ -99,6 +99,17 @@ def test_a_loss_that_needs_a_teacher_without_one(tmp_path: Path, tiny_cross_enco
         train(tmp_path, tiny_cross_encoder, loss={"loss": "rank_net", "labels": "teacher"})
 
 
+def test_what_counts_for_nothing_is_noted(tmp_path: Path, tiny_cross_encoder: Path) -> None:
+    teacher = pa.table({"query_id": ["a0"], "doc_id": ["p-a0"], "score": [1.0]})
+    _, context = train(
+        tmp_path, tiny_cross_encoder, tables={"teacher": teacher}, validation={"patience": 2}, max_steps=1
+    )
+    assert context.reporter.notes[:2] == [
+        "reranker: no loss learns from the teacher",
+        "reranker: nothing is validated without the input `validation`, whatever its settings",
+    ]
+
+
 def test_sql_can_read_the_log(tmp_path: Path, tiny_cross_encoder: Path) -> None:
     import duckdb
 
