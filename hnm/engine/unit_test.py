@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 TEXT = "VARCHAR"
+INTEGERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"})
 # No stage's input has a space in its name.
 GIVEN, ACTUAL, EXPECTED = "given rows", "actual rows", "expected rows"
 
@@ -67,7 +68,7 @@ def _compared(connection: "duckdb.DuckDBPyConnection", test: UnitTest) -> RowDif
     if expected.num_columns:
         connection.register(EXPECTED, expected)
         types = _types(connection, EXPECTED).items()
-        casts = {name: actual[name] for name, kind in types if _is_read_as(kind, actual[name])}
+        casts = {name: _read_as(actual[name]) for name, kind in types if _is_read_as(kind, actual[name])}
         expected = connection.sql(_select(EXPECTED, columns, casts)).to_arrow_table()
     came = connection.sql(_select(ACTUAL, columns, {})).to_arrow_table()
     return row_diff(expected.to_pylist(), came.to_pylist(), columns, test.key, test.tolerance)
@@ -76,6 +77,11 @@ def _compared(connection: "duckdb.DuckDBPyConnection", test: UnitTest) -> RowDif
 def _is_read_as(expected: str, actual: str) -> bool:
     """Is an expected value cast to the type that came out? Text and dates are; numbers never, as that would round."""
     return expected != actual and (TEXT in (expected, actual) or (expected == "DATE" and "TIMESTAMP" in actual))
+
+
+def _read_as(actual: str) -> str:
+    """As what text is read that an integer is held against: as an integer, 1.4 would be the 1 that came out."""
+    return "DECIMAL(38, 9)" if actual in INTEGERS else actual
 
 
 def _create(connection: "duckdb.DuckDBPyConnection", name: str, rows: Rows, test: UnitTest) -> None:

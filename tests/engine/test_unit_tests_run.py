@@ -149,6 +149,16 @@ def test_numbers_are_compared_within_the_tolerance_and_never_rounded(verdict, to
     assert found.status == status
 
 
+def test_text_that_is_held_against_an_integer_is_not_rounded(tiny):
+    given = "{input: ref(word_counts), rows: [{doc_id: a, words: 2}]}"
+    tests = [
+        f"{{name: is {n}, stage: long_documents, given: [{given}], expect: {{rows: [{{words: '{n}'}}]}}}}"
+        for n in (2, 2.4)
+    ]
+    tiny.write("pipelines/tests.yml", f"unit_tests: [{', '.join(tests)}]")
+    assert [found.status for found in tiny.load().unit_tests()] == ["pass", "fail"]
+
+
 def test_no_rows_given_and_none_expected(verdict):
     found = verdict("""
         name: nothing
