@@ -71,7 +71,7 @@ def load_project(root: Path, target: str | None = None, variables: Mapping[str, 
     loader.check_references()
     loader.add_sql_tests()
     check_reads(loader.nodes)
-    refuse_misspelt_vars(loader.places_of_vars(), loader.nodes.values(), (sql, pipelines))
+    refuse_misspelt_vars(loader.places_of_all_vars(), loader.nodes.values(), (sql, pipelines))
     if config.lineage and config.lineage.file:
         inside(root, config.lineage.file, file.place(("lineage", "file")))
     place = file.place(("targets", name, "warehouse"))
@@ -242,6 +242,11 @@ class _Loader:
         """Where the vars are set that a stage reads, or any other template."""
         own = places_below(declared.file, (*declared.keys, "vars"), declared.config.vars) if declared else {}
         return {**self.var_places, **own, **given_places(self.given_vars)}
+
+    def places_of_all_vars(self) -> list[VarPlaces]:
+        """Where vars are set: for the project, for each stage, and for each unit test."""
+        tests = [places_below(file, (*keys, "vars"), config.vars) for config, file, keys in self.unit_tests]
+        return [*map(self.places_of_vars, (None, *self.declared.values())), *tests]
 
     def _rendering(self, name: str, declared: Declared | None = None) -> Rendering:
         own = declared.config.vars if declared else {}
