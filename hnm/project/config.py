@@ -8,7 +8,10 @@ from hnm.project.amounts import AmountOfMemory
 from hnm.project.config_base import TEST_NAME, Config, Name
 from hnm.project.experiment_config import ExperimentConfig, LevelConfig
 
-RESERVED_SCHEMAS = frozenset({"main", "temp", "build", "warehouse", "information_schema", "pg_catalog"})
+# Schemas that DuckDB has, and databases that are attached: `hnm.corpus` could be a table of either.
+RESERVED_SCHEMAS = frozenset(
+    {"main", "temp", "memory", "system", "build", "warehouse", "hnm", "information_schema", "pg_catalog"}
+)
 
 Materialized = Literal["table", "lance", "model"]
 
