@@ -170,10 +170,11 @@ class _Loader:
                 name = stage_of(reference)
                 if name not in self.nodes:
                     kind = "source" if "." in name else "stage"
-                    what = f"{node.name} reads the unknown {kind} {name!r}"
+                    what, hint = f"{node.name} reads the unknown {kind} {name!r}", nearest(name, self.nodes)
                     if name in self.disabled:
                         what = f"{node.name} reads {name!r}, which is disabled"
-                    raise ProjectError(what, where=self._reads_at(node, reference), hint=nearest(name, self.nodes))
+                        hint = f"enable it, or give {node.name} the same `enabled:`"
+                    raise ProjectError(what, where=self._reads_at(node, reference), hint=hint)
                 if is_pinned(reference) and self.nodes[name].materialized != "lance":
                     raise ProjectError(
                         f"{node.name} reads {reference}, but {name} keeps no versions",

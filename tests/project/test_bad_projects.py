@@ -196,6 +196,7 @@ def test_a_disabled_stage_that_is_read(tiny):
     tiny.edit(PIPELINE, "- name: vectors", "- name: vectors\n    enabled: false")
     error = tiny.refused()
     assert "report reads 'vectors', which is disabled" in error.what
+    assert error.hint == "enable it, or give report the same `enabled:`"
     assert place(tiny, error) == "sql/report.sql:2"
 
 
