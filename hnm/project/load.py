@@ -34,7 +34,7 @@ from hnm.project.variants import Declared, copies, merged_places, refuse_unread_
 from hnm.project.yaml_file import KeyPath, YamlFile, read_yaml
 from hnm.sqltext import split_name
 
-_FALSE = {"false", "0", "no", "none", ""}
+_FALSE = {"false", "0", "no", "off", "none", ""}
 _IN_SQL = {"materialized", "unique_key", "incremental", "description", "tags", "columns", "tests"}
 
 
@@ -372,7 +372,8 @@ class _Loader:
 
 
 def _is_false(enabled: Any) -> bool:
-    return str(enabled).strip().lower() in _FALSE
+    """A text by what it says; any other value, such as an empty list, as templates take it."""
+    return enabled.strip().lower() in _FALSE if isinstance(enabled, str) else not enabled
 
 
 def _mention(path: Path, text: str, pattern: str) -> Location:
