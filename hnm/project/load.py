@@ -136,7 +136,7 @@ class _Loader:
         for variant, file, keys in self.variants:
             made = copies(variant, file, keys, declared, depends_on)
             for stage in made.stages:
-                self._add_stage(stage, made.renamed)
+                self._add_stage(stage)
             for name in variant.set:
                 node = self.nodes[made.renamed[name]]
                 if isinstance(node.work, SqlText):
@@ -250,9 +250,9 @@ class _Loader:
         return [*map(self.places_of_vars, (None, *self.declared.values())), *tests]
 
     def _rendering(self, name: str, declared: Declared | None = None) -> Rendering:
-        own = declared.config.vars if declared else {}
+        own, renamed = (declared.config.vars, declared.renamed) if declared else ({}, {})
         places = self.places_of_vars(declared)
-        return Rendering(name, {**self.project_vars, **own, **self.given_vars}, places=places)
+        return Rendering(name, {**self.project_vars, **own, **self.given_vars}, renamed, places=places)
 
     def _add_source(self, source: SourceConfig, file: YamlFile, keys: KeyPath) -> None:
         reader = find_transform(source.format, "readers", self.root, file.place((*keys, "format")))
@@ -278,15 +278,13 @@ class _Loader:
             call, where = Call(reader, params, {}), places.place(())
             self._add(Node(name, "source", config, where, "table", (), call, env_read=rendering.env_read))
 
-    def _add_stage(self, declared: Declared, renamed: Mapping[str, str] | None = None) -> None:
-        """`renamed`: for the copy of a stage, the names of all that were copied with it."""
+    def _add_stage(self, declared: Declared) -> None:
         stage, file, keys = declared.config, declared.file, declared.keys
         enabled = self._rendered(stage.enabled, file.place((*keys, "enabled")), self._rendering(stage.name, declared))
         if _is_false(enabled):
             self.disabled.add(stage.name)
             return
         rendering = self._rendering(stage.name, declared)  # what `enabled` read does not enter the fingerprint
-        rendering.renamed = renamed or {}
         node = self._sql_node if stage.transform is None else self._python_node
         self._add(node(stage, file, keys, rendering))
         self.declared[stage.name] = declared
@@ -328,7 +326,7 @@ class _Loader:
             materialized=stage.materialized or "table",
             depends_on=tuple(name for name in rendering.reads if not is_pinned(name)),
             work=SqlText(path, template, compiled),
-            tests=declared_tests(stage, file, keys),
+            tests=declared_tests(stage, file, keys, rendering.renamed),
             vars_read=rendering.vars_read,
             env_read=rendering.env_read,
             macros=tuple(rendering.macros),
@@ -365,7 +363,7 @@ class _Loader:
             work=Call(
                 found, validated(found.params, params, file, (*keys, "params"), rendering.env_read.values()), inputs
             ),
-            tests=declared_tests(stage, file, keys),
+            tests=declared_tests(stage, file, keys, rendering.renamed),
             env_read=rendering.env_read,
             pinned={name: self.read_at[stage.name, name] for name in inputs.values() if is_pinned(name)},
         )

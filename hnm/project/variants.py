@@ -11,11 +11,14 @@ from hnm.project.yaml_file import KeyPath, YamlFile
 
 @dataclass(frozen=True)
 class Declared:
-    """A stage and where it stands: at `keys` in `file`."""
+    """A stage and where it stands: at `keys` in `file`. `renamed`: for a copy, the copies of all that was copied with
+    it, which it reads.
+    """
 
     config: StageConfig
     file: YamlFile
     keys: KeyPath
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -50,14 +53,14 @@ def copies(
                 hint="name in `upto` a stage that is",
             )
     below = _reached(variant.set, _turned(depends_on))
-    copied = [name for name in declared if name in above & below]
+    renamed = {name: copy_name(name, variant.name) for name in declared if name in above & below}
     stages = []
-    for name in copied:
+    for name in renamed:
         origin = declared[name]
         places = merged_places((origin.file, origin.keys), (file, keys), (file, (*keys, "set", name)))
         settings = variant.set.get(name, SettingsOfStage())
-        stages.append(Declared(_copy(origin.config, variant, settings), places, ()))
-    return Copies(tuple(stages), {name: copy_name(name, variant.name) for name in copied})
+        stages.append(Declared(_copy(origin.config, variant, settings), places, (), renamed))
+    return Copies(tuple(stages), renamed)
 
 
 def refuse_unread_vars(variant: VariantConfig, stage: str, read: Iterable[str], where: Location) -> None:

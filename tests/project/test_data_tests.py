@@ -21,7 +21,7 @@ def declared(folder, yaml):
     path = folder / "stage.yml"
     path.write_text(f"name: t\n{yaml}\n", encoding="utf-8")
     file = read_yaml(path)
-    return declared_tests(validated(StageConfig, file.data, file), file, ())
+    return declared_tests(validated(StageConfig, file.data, file), file, (), {})
 
 
 def count(folder, test, rows, kind="INTEGER"):
