@@ -226,6 +226,15 @@ class StageConfig(Config):
     columns: Annotated[tuple[ColumnConfig, ...], Field(description="columns, their contract and tests")] = ()
     tests: Annotated[tuple[str | dict[str, Any], ...], Field(description="tests of the table")] = ()
 
+    @field_validator("columns")
+    @classmethod
+    def _no_column_stands_twice(cls, value: tuple[ColumnConfig, ...]) -> tuple[ColumnConfig, ...]:
+        names = [column.name.lower() for column in value]
+        for column in value:
+            if names.count(column.name.lower()) > 1:
+                raise ValueError(f"the column {column.name!r} stands twice")
+        return value
+
     @property
     def key(self) -> tuple[str, ...]:
         if self.unique_key is None:
