@@ -134,7 +134,7 @@ class _Loader:
         declared = dict(self.declared)
         depends_on = {name: self.nodes[name].depends_on for name in declared}
         for variant, file, keys in self.variants:
-            made = copies(variant, file, keys, declared, depends_on)
+            made = copies(variant, file, keys, declared, depends_on, self.disabled)
             for stage in made.stages:
                 self._add_stage(stage)
             for name in variant.set:

@@ -1,6 +1,6 @@
 """Copies of a part of the graph with other settings, as `variants:` declares them. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from hnm.errors import Location, ProjectError, nearest
@@ -35,17 +35,19 @@ def copies(
     keys: KeyPath,
     declared: Mapping[str, Declared],
     depends_on: Mapping[str, Iterable[str]],
+    disabled: Container[str] = (),
 ) -> Copies:
     """The copies that `variant` makes of the stages between those it sets and `upto`.
 
     `keys`: where it stands in `file`. `declared`: all stages. `depends_on`: what each of them reads.
+    `disabled`: stages that do not exist because of that.
     Raises ProjectError for a stage that does not exist, and for one whose settings `upto` would never see.
     """
-    _refuse_unknown(variant.upto, declared, file.place((*keys, "upto")))
+    _refuse_unknown(variant.upto, declared, disabled, file.place((*keys, "upto")))
     above = _reached([variant.upto], depends_on)
     for name in variant.set:
         place = file.place((*keys, "set", name))
-        _refuse_unknown(name, declared, place)
+        _refuse_unknown(name, declared, disabled, place)
         if name not in above:
             raise ProjectError(
                 f"the variant {variant.name!r} sets {name!r}, but {variant.upto!r} is not built from it",
@@ -111,7 +113,10 @@ def _copy(stage: StageConfig, variant: VariantConfig, settings: SettingsOfStage)
     return stage.model_copy(update=update)
 
 
-def _refuse_unknown(name: str, declared: Mapping[str, Declared], place: Location) -> None:
+def _refuse_unknown(name: str, declared: Mapping[str, Declared], disabled: Container[str], place: Location) -> None:
+    if name in disabled:
+        hint = f"enable {name}, or take the variant out"
+        raise ProjectError(f"a variant names the stage {name!r}, which is disabled", where=place, hint=hint)
     if name not in declared:
         hint = nearest(name, declared) or "`hnm ls` lists all stages"
         raise ProjectError(f"a variant names the unknown stage {name!r}", where=place, hint=hint)

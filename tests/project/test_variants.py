@@ -146,6 +146,14 @@ def test_a_variant_that_cannot_be_meant_is_refused_with_its_place(tiny, old, new
     assert (error.where.path.name, error.where.line) == ("variant.yml", line)
 
 
+def test_a_stage_that_is_disabled_is_named_as_such(tiny):
+    tiny.edit("pipelines/tiny.yml", "- name: report", "- {name: report, enabled: false}")
+    tiny.write("pipelines/variant.yml", VARIANT)
+    error = tiny.refused()
+    assert error.what == "a variant names the stage 'report', which is disabled"
+    assert error.hint == "enable report, or take the variant out"
+
+
 def test_an_input_can_be_taken_away_and_another_given(tiny):
     tiny.write("pipelines/variant.yml", VARIANT.replace("{params: {lowercase: false}}", "{inputs: {texts: null}}"))
     assert "word_counts__more: the input 'texts' is missing" in str(tiny.refused())
