@@ -90,6 +90,8 @@ def _create(connection: "duckdb.DuckDBPyConnection", name: str, rows: Rows, test
     import pyarrow as pa
 
     given = _as_table(rows, rows.types, test.name)
+    declared = {name.lower(): name for name in rows.types}  # in SQL, names of columns know no case
+    given = given.rename_columns([declared.get(name.lower(), name) for name in given.column_names])
     for column in rows.types:
         if column not in given.column_names:
             given = given.append_column(column, pa.nulls(given.num_rows))
@@ -138,9 +140,9 @@ def _from_csv(text: str, as_text: Collection[str]) -> "pa.Table":
     if lines and len(set(lines[0])) < len(lines[0]):
         raise csv.Error("a column stands twice")
     csv.writer(clean).writerows(lines)
-    options = arrow_csv.ConvertOptions(
-        column_types={name: pa.string() for name in as_text}, null_values=[""], strings_can_be_null=True
-    )
+    kept = {name.lower() for name in as_text}
+    texts = {name: pa.string() for name in (lines[0] if lines else ()) if name.lower() in kept}
+    options = arrow_csv.ConvertOptions(column_types=texts, null_values=[""], strings_can_be_null=True)
     return arrow_csv.read_csv(io.BytesIO(clean.getvalue().encode()), convert_options=options)
 
 

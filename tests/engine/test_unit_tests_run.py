@@ -120,6 +120,13 @@ def test_the_same_as_csv(verdict):
     assert (found.status, found.message) == ("pass", "")
 
 
+@pytest.mark.parametrize("rows", ["rows: [{ID: 7, Score: 1}]", 'csv: "ID, Score\\n7, 1"'])
+def test_a_column_has_its_declared_type_in_whatever_case_it_is_written(verdict, rows):
+    expect = "{rows: [{id: '7', score: 1}]}"
+    found = verdict(f"{{name: a, stage: best, given: [{{input: ref(items), {rows}}}], expect: {expect}}}")
+    assert (found.status, found.message) == ("pass", "")
+
+
 def test_a_failure_shows_what_differs(verdict):
     found = verdict("""
         name: wrong
