@@ -40,4 +40,4 @@ def compare(
     elif scores:
         print_scores(found)
     else:
-        print_comparison(found, variables)
+        print_comparison(found, variables or ())

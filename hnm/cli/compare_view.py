@@ -17,7 +17,7 @@ WIDE = 110
 """From this width on there is room for the spread over seeds and the groups."""
 
 
-def print_comparison(found: Comparison, variables: str | None = None) -> None:
+def print_comparison(found: Comparison, variables: Sequence[str] = ()) -> None:
     """A table per side and split, the best recipe first, on stdout; what is missing or not equal on stderr."""
     if found.description:
         stdout().print(Text(found.description, "bold"))
@@ -78,7 +78,7 @@ def _print_side(found: Comparison, side: str, split: str | None, rows: list[Row]
     console.print()
 
 
-def _print_state(found: Comparison, variables: str | None) -> None:
+def _print_state(found: Comparison, variables: Sequence[str]) -> None:
     console = stderr()
     untrained = [name for name in found.missing if name not in found.cells]
     more = f", and not {' nor '.join(untrained)}" if untrained else ""
@@ -96,7 +96,7 @@ def _print_state(found: Comparison, variables: str | None) -> None:
     for side, names in found.unmeasured.items():
         console.print(f"not measured at {side}: {_listed(names)}", markup=False)
     if found.missing or found.unmeasured or found.stale:
-        given = f" --vars {shlex.quote(variables)}" if variables else ""
+        given = "".join(f" --vars {shlex.quote(text)}" for text in variables)
         console.print(f"`hnm run --select '+{found.name}'{given}` goes on", markup=False)
 
 

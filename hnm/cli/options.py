@@ -1,5 +1,6 @@
 """Options that several commands share, and how they become a project."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +14,7 @@ ProjectOption = Annotated[
 ]
 TargetOption = Annotated[str | None, typer.Option("--target", "-t", help="The target to use, such as dev or prod.")]
 VarsOption = Annotated[
-    str | None, typer.Option("--vars", help="Vars as YAML: '{evaluation_depth: 30}' or 'evaluation_depth: 30'.")
+    list[str] | None, typer.Option("--vars", help="Vars as YAML: '{evaluation_depth: 30}' or 'evaluation_depth: 30'.")
 ]
 SelectOption = Annotated[
     list[str] | None,
@@ -59,12 +60,17 @@ def chosen(select: list[str] | None, selectors: list[str] | None) -> list[str]:
     return [*(select or ()), *(f"selector:{name}" for name in selectors or ())]
 
 
-def parse_vars(text: str | None) -> dict[str, Any]:
-    """The mapping in `--vars`. Raises ProjectError when it is none, or a name in it is no text to YAML, as `on`."""
+def parse_vars(texts: Iterable[str] | None) -> dict[str, Any]:
+    """The vars of all `--vars` together; of those with one name, the last one counts, as of any option.
+
+    Raises ProjectError when one is no mapping, or a name in it is no text to YAML, as `on`.
+    """
+    return {name: value for text in texts or () if text for name, value in _mapping(text).items()}
+
+
+def _mapping(text: str) -> dict[str, Any]:
     import yaml
 
-    if not text:
-        return {}
     try:
         found = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError) as error:

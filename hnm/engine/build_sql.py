@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import duckdb
 
 _LINE = re.compile(r"^LINE (\d+):", re.MULTILINE)
+_NO_TABLE = re.compile(r"Table with name (\w+) does not exist")
 
 
 def build_sql(connection: "duckdb.DuckDBPyConnection", job: Job, sql: SqlText, delta: Delta | None) -> None:
@@ -58,4 +59,7 @@ def _failed(job: Job, error: Exception) -> StageError:
     what, hint = f"{job.node.name}: {first}", hint_for(error, message)
     if "disabled by configuration" in message:
         hint = "declare the file as a source and read it with source(): so a change of it is seen"
+    absent = _NO_TABLE.search(first)
+    if absent and absent[1] in job.unique_keys.keys() - {job.node.name}:
+        hint = f"read the stage with {{{{ ref('{absent[1]}') }}}}: so it is built first, and a change of it is seen"
     return StageError(what, where=where, why=rest.strip("\n") or None, hint=hint)

@@ -84,13 +84,23 @@ def find_removed_stages(warehouse: Warehouse, declared: Declared) -> list[Garbag
         return []
     with warehouse.database.reading() as connection:
         state = read_materializations(connection)
-    return [_removed_stage(warehouse, done) for name, done in sorted(state.items()) if name not in declared.stages]
+    taken = {name.lower() for name in declared.stages}
+    return [
+        _removed_stage(warehouse, done, has_table=name.lower() not in taken)
+        for name, done in sorted(state.items())
+        if name not in declared.stages
+    ]
 
 
-def _removed_stage(warehouse: Warehouse, done: Materialization) -> Garbage:
+def _removed_stage(warehouse: Warehouse, done: Materialization, has_table: bool) -> Garbage:
+    """`has_table`: false where a stage is declared whose name differs in case alone, which DuckDB does not tell apart:
+    its table is that one's.
+    """
+
     def remove() -> None:
         with warehouse.database.writing() as connection:
-            connection.execute(f"drop table if exists {qualified(done.stage)}")
+            if has_table:
+                connection.execute(f"drop table if exists {qualified(done.stage)}")
             for schema in (REMEMBERED, FAILURES):
                 for name in _tables(connection, schema):
                     if _owner(name) == done.stage:

@@ -91,8 +91,8 @@ def same(expected: Any, actual: Any, tolerance: float) -> bool:
     to the greater one, unless both are integers. NaN equals NaN, and null equals null alone.
     """
     if _is_number(expected) and _is_number(actual):
-        if isinstance(expected, int) and isinstance(actual, int):
-            return expected == actual
+        if _is_integer(expected) and _is_integer(actual):
+            return bool(expected == actual)
         first, second = float(expected), float(actual)
         both_nan = math.isnan(first) and math.isnan(second)
         return both_nan or math.isclose(first, second, rel_tol=tolerance, abs_tol=tolerance)
@@ -109,6 +109,11 @@ def same(expected: Any, actual: Any, tolerance: float) -> bool:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+
+
+def _is_integer(value: Any) -> bool:
+    """Also as a decimal number: as such a HUGEINT arrives, which is what a sum of integers is."""
+    return isinstance(value, int) or (isinstance(value, Decimal) and value.is_finite() and value % 1 == 0)
 
 
 def _agreement(row: Row, other: Row, columns: tuple[str, ...], tolerance: float) -> int:

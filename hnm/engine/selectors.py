@@ -145,7 +145,7 @@ class _Selection:
             raise SelectorError(what, hint=_near(method, methods) or f"methods: {', '.join(methods)}")
         how = self.methods[method]
         pattern = value or how.default
-        if method == "path":
+        if method == "path" and value:  # nothing, as of an unset variable of the shell, must not mean everything
             pattern = Path(os.path.relpath((self.root / value).resolve(), self.root.resolve())).as_posix()
         if how.values is None:
             return _matching(pattern, how.labels(), core, f"{method}:")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 TEXT = "VARCHAR"
+INTEGERS = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"})
 # No stage's input has a space in its name.
 GIVEN, ACTUAL, EXPECTED = "given rows", "actual rows", "expected rows"
 
@@ -67,7 +68,7 @@ def _compared(connection: "duckdb.DuckDBPyConnection", test: UnitTest) -> RowDif
     if expected.num_columns:
         connection.register(EXPECTED, expected)
         types = _types(connection, EXPECTED).items()
-        casts = {name: actual[name] for name, kind in types if _is_read_as(kind, actual[name])}
+        casts = {name: _read_as(actual[name]) for name, kind in types if _is_read_as(kind, actual[name])}
         expected = connection.sql(_select(EXPECTED, columns, casts)).to_arrow_table()
     came = connection.sql(_select(ACTUAL, columns, {})).to_arrow_table()
     return row_diff(expected.to_pylist(), came.to_pylist(), columns, test.key, test.tolerance)
@@ -78,12 +79,19 @@ def _is_read_as(expected: str, actual: str) -> bool:
     return expected != actual and (TEXT in (expected, actual) or (expected == "DATE" and "TIMESTAMP" in actual))
 
 
+def _read_as(actual: str) -> str:
+    """As what text is read that an integer is held against: as an integer, 1.4 would be the 1 that came out."""
+    return "DECIMAL(38, 9)" if actual in INTEGERS else actual
+
+
 def _create(connection: "duckdb.DuckDBPyConnection", name: str, rows: Rows, test: UnitTest) -> None:
     """Make the table of an input, under the name by which the stage reads it."""
     import duckdb
     import pyarrow as pa
 
     given = _as_table(rows, rows.types, test.name)
+    declared = {name.lower(): name for name in rows.types}  # in SQL, names of columns know no case
+    given = given.rename_columns([declared.get(name.lower(), name) for name in given.column_names])
     for column in rows.types:
         if column not in given.column_names:
             given = given.append_column(column, pa.nulls(given.num_rows))
@@ -132,9 +140,9 @@ def _from_csv(text: str, as_text: Collection[str]) -> "pa.Table":
     if lines and len(set(lines[0])) < len(lines[0]):
         raise csv.Error("a column stands twice")
     csv.writer(clean).writerows(lines)
-    options = arrow_csv.ConvertOptions(
-        column_types={name: pa.string() for name in as_text}, null_values=[""], strings_can_be_null=True
-    )
+    kept = {name.lower() for name in as_text}
+    texts = {name: pa.string() for name in (lines[0] if lines else ()) if name.lower() in kept}
+    options = arrow_csv.ConvertOptions(column_types=texts, null_values=[""], strings_can_be_null=True)
     return arrow_csv.read_csv(io.BytesIO(clean.getvalue().encode()), convert_options=options)
 
 

@@ -8,7 +8,10 @@ from hnm.project.amounts import AmountOfMemory
 from hnm.project.config_base import TEST_NAME, Config, Name
 from hnm.project.experiment_config import ExperimentConfig, LevelConfig
 
-RESERVED_SCHEMAS = frozenset({"main", "temp", "build", "warehouse", "information_schema", "pg_catalog"})
+# Schemas that DuckDB has, and databases that are attached: `hnm.corpus` could be a table of either.
+RESERVED_SCHEMAS = frozenset(
+    {"main", "temp", "memory", "system", "build", "warehouse", "hnm", "information_schema", "pg_catalog"}
+)
 
 Materialized = Literal["table", "lance", "model"]
 
@@ -222,6 +225,15 @@ class StageConfig(Config):
     tags: Annotated[tuple[str, ...], Field(description="for the selector `tag:`")] = ()
     columns: Annotated[tuple[ColumnConfig, ...], Field(description="columns, their contract and tests")] = ()
     tests: Annotated[tuple[str | dict[str, Any], ...], Field(description="tests of the table")] = ()
+
+    @field_validator("columns")
+    @classmethod
+    def _no_column_stands_twice(cls, value: tuple[ColumnConfig, ...]) -> tuple[ColumnConfig, ...]:
+        names = [column.name.lower() for column in value]
+        for column in value:
+            if names.count(column.name.lower()) > 1:
+                raise ValueError(f"the column {column.name!r} stands twice")
+        return value
 
     @property
     def key(self) -> tuple[str, ...]:

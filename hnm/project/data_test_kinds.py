@@ -47,6 +47,11 @@ class Options(Thresholds):
     where: Annotated[str | None, Field(description="SQL condition: only rows that meet it are tested")] = None
 
 
+def _refuse_reversed(least: float, greatest: float) -> None:
+    if least > greatest:
+        raise ValueError(f"`min` ({least}) is above `max` ({greatest})")
+
+
 class AcceptedValues(Options):
     values: Annotated[tuple[Value, ...], Field(min_length=1, description="all values that may stand in the column")]
 
@@ -59,12 +64,20 @@ class InRange(Options):
     def _is_bounded(self) -> "InRange":
         if self.min is None and self.max is None:
             raise ValueError("`min` or `max` is needed")
+        if isinstance(self.min, int | float) and isinstance(self.max, int | float):
+            _refuse_reversed(self.min, self.max)
         return self
 
 
 class RowCount(Options):
     min: Annotated[int, Field(ge=0, description="the fewest rows")] = 0
     max: Annotated[int | None, Field(ge=0, description="the most rows")] = None
+
+    @model_validator(mode="after")
+    def _can_be_met(self) -> "RowCount":
+        if self.max is not None:
+            _refuse_reversed(self.min, self.max)
+        return self
 
 
 class Relationships(Options):

@@ -1,6 +1,6 @@
 """Data tests as a project declares them: in a stage's YAML, or as a query in sql/tests/. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -46,9 +46,12 @@ class DataTest:
         return self.options.severity == "error" and count >= self.options.error_if
 
 
-def declared_tests(stage: StageConfig, file: YamlFile, keys: KeyPath) -> tuple[DataTest, ...]:
+def declared_tests(
+    stage: StageConfig, file: YamlFile, keys: KeyPath, renamed: Mapping[str, str]
+) -> tuple[DataTest, ...]:
     """All tests of a stage that stands at `keys` in `file`; a `unique_key` is tested as such.
 
+    `renamed`: for the copy of a stage, the copies that it reads; its tests read them too.
     Raises ProjectError for a test that cannot be read.
     """
     tests = [_read(test, (), file, (*keys, "tests", index)) for index, test in enumerate(stage.tests)]
@@ -56,7 +59,15 @@ def declared_tests(stage: StageConfig, file: YamlFile, keys: KeyPath) -> tuple[D
         place = (*keys, "columns", position, "tests")
         tests += [_read(test, (column.name,), file, (*place, index)) for index, test in enumerate(column.tests)]
     tests += _tests_of_key(stage.key, file.place((*keys, "unique_key")), {(test.kind, test.columns) for test in tests})
-    return distinctly_named(tests)
+    return distinctly_named(_reading(test, renamed) for test in tests)
+
+
+def _reading(test: DataTest, renamed: Mapping[str, str]) -> DataTest:
+    """The test with copies in place of what was copied."""
+    if not isinstance(test.options, Relationships) or test.options.to not in renamed:
+        return test
+    to = renamed[test.options.to]
+    return replace(test, options=test.options.model_copy(update={"to": to}), reads=(to,))
 
 
 def distinctly_named(tests: Iterable[DataTest]) -> tuple[DataTest, ...]:

@@ -34,7 +34,7 @@ from hnm.project.variants import Declared, copies, merged_places, refuse_unread_
 from hnm.project.yaml_file import KeyPath, YamlFile, read_yaml
 from hnm.sqltext import split_name
 
-_FALSE = {"false", "0", "no", "none", ""}
+_FALSE = {"false", "0", "no", "off", "none", ""}
 _IN_SQL = {"materialized", "unique_key", "incremental", "description", "tags", "columns", "tests"}
 
 
@@ -71,7 +71,7 @@ def load_project(root: Path, target: str | None = None, variables: Mapping[str, 
     loader.check_references()
     loader.add_sql_tests()
     check_reads(loader.nodes)
-    refuse_misspelt_vars(loader.places_of_vars(), loader.nodes.values(), (sql, pipelines))
+    refuse_misspelt_vars(loader.places_of_all_vars(), loader.nodes.values(), (sql, pipelines))
     if config.lineage and config.lineage.file:
         inside(root, config.lineage.file, file.place(("lineage", "file")))
     place = file.place(("targets", name, "warehouse"))
@@ -134,9 +134,9 @@ class _Loader:
         declared = dict(self.declared)
         depends_on = {name: self.nodes[name].depends_on for name in declared}
         for variant, file, keys in self.variants:
-            made = copies(variant, file, keys, declared, depends_on)
+            made = copies(variant, file, keys, declared, depends_on, self.disabled)
             for stage in made.stages:
-                self._add_stage(stage, made.renamed)
+                self._add_stage(stage)
             for name in variant.set:
                 node = self.nodes[made.renamed[name]]
                 if isinstance(node.work, SqlText):
@@ -170,10 +170,11 @@ class _Loader:
                 name = stage_of(reference)
                 if name not in self.nodes:
                     kind = "source" if "." in name else "stage"
-                    what = f"{node.name} reads the unknown {kind} {name!r}"
+                    what, hint = f"{node.name} reads the unknown {kind} {name!r}", nearest(name, self.nodes)
                     if name in self.disabled:
                         what = f"{node.name} reads {name!r}, which is disabled"
-                    raise ProjectError(what, where=self._reads_at(node, reference), hint=nearest(name, self.nodes))
+                        hint = f"enable it, or give {node.name} the same `enabled:`"
+                    raise ProjectError(what, where=self._reads_at(node, reference), hint=hint)
                 if is_pinned(reference) and self.nodes[name].materialized != "lance":
                     raise ProjectError(
                         f"{node.name} reads {reference}, but {name} keeps no versions",
@@ -243,10 +244,15 @@ class _Loader:
         own = places_below(declared.file, (*declared.keys, "vars"), declared.config.vars) if declared else {}
         return {**self.var_places, **own, **given_places(self.given_vars)}
 
+    def places_of_all_vars(self) -> list[VarPlaces]:
+        """Where vars are set: for the project, for each stage, and for each unit test."""
+        tests = [places_below(file, (*keys, "vars"), config.vars) for config, file, keys in self.unit_tests]
+        return [*map(self.places_of_vars, (None, *self.declared.values())), *tests]
+
     def _rendering(self, name: str, declared: Declared | None = None) -> Rendering:
-        own = declared.config.vars if declared else {}
+        own, renamed = (declared.config.vars, declared.renamed) if declared else ({}, {})
         places = self.places_of_vars(declared)
-        return Rendering(name, {**self.project_vars, **own, **self.given_vars}, places=places)
+        return Rendering(name, {**self.project_vars, **own, **self.given_vars}, renamed, places=places)
 
     def _add_source(self, source: SourceConfig, file: YamlFile, keys: KeyPath) -> None:
         reader = find_transform(source.format, "readers", self.root, file.place((*keys, "format")))
@@ -272,15 +278,13 @@ class _Loader:
             call, where = Call(reader, params, {}), places.place(())
             self._add(Node(name, "source", config, where, "table", (), call, env_read=rendering.env_read))
 
-    def _add_stage(self, declared: Declared, renamed: Mapping[str, str] | None = None) -> None:
-        """`renamed`: for the copy of a stage, the names of all that were copied with it."""
+    def _add_stage(self, declared: Declared) -> None:
         stage, file, keys = declared.config, declared.file, declared.keys
         enabled = self._rendered(stage.enabled, file.place((*keys, "enabled")), self._rendering(stage.name, declared))
         if _is_false(enabled):
             self.disabled.add(stage.name)
             return
         rendering = self._rendering(stage.name, declared)  # what `enabled` read does not enter the fingerprint
-        rendering.renamed = renamed or {}
         node = self._sql_node if stage.transform is None else self._python_node
         self._add(node(stage, file, keys, rendering))
         self.declared[stage.name] = declared
@@ -322,7 +326,7 @@ class _Loader:
             materialized=stage.materialized or "table",
             depends_on=tuple(name for name in rendering.reads if not is_pinned(name)),
             work=SqlText(path, template, compiled),
-            tests=declared_tests(stage, file, keys),
+            tests=declared_tests(stage, file, keys, rendering.renamed),
             vars_read=rendering.vars_read,
             env_read=rendering.env_read,
             macros=tuple(rendering.macros),
@@ -359,14 +363,15 @@ class _Loader:
             work=Call(
                 found, validated(found.params, params, file, (*keys, "params"), rendering.env_read.values()), inputs
             ),
-            tests=declared_tests(stage, file, keys),
+            tests=declared_tests(stage, file, keys, rendering.renamed),
             env_read=rendering.env_read,
             pinned={name: self.read_at[stage.name, name] for name in inputs.values() if is_pinned(name)},
         )
 
 
 def _is_false(enabled: Any) -> bool:
-    return str(enabled).strip().lower() in _FALSE
+    """A text by what it says; any other value, such as an empty list, as templates take it."""
+    return enabled.strip().lower() in _FALSE if isinstance(enabled, str) else not enabled
 
 
 def _mention(path: Path, text: str, pattern: str) -> Location:

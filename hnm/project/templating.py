@@ -23,6 +23,15 @@ from hnm.sqltext import quote
 
 _MISSING = object()
 SHIPPED_MACROS = Path(__file__).parent.parent / "macros"
+_USAGE = {
+    "ref": "`ref('stage')`",
+    "source": "`source('source', 'table')`",
+    "var": "`var('name')` or `var('name', default)`",
+    "env_var": "`env_var('NAME')` or `env_var('NAME', 'default')`",
+    "config": "`config(key=value)`",
+    "macro": "`macro('name')`",
+}
+_CALLED = re.compile(rf"Templates\._({'|'.join(_USAGE)})\(\) (?:takes|missing|got)")
 _ONE_EXPRESSION = re.compile(r"\s*\{\{-?((?:(?!\}\}).)*?)-?\}\}\s*", re.DOTALL)
 
 
@@ -138,9 +147,8 @@ class Templates:
             place = _place_in_template(error, path)
             if place.path.parent == SHIPPED_MACROS:  # which knows its own ways: what it was given is of a wrong type
                 place = _place_of_refused(error, rendering) or place
-            read = ", ".join(rendering.vars_read)
-            hint = f"look at the types of the vars that it reads: {read}" if read else None
-            raise TemplateError(f"template error: {error}", where=where or place, hint=hint) from None
+            words, hint = _in_words(error, rendering)
+            raise TemplateError(f"template error: {words}", where=where or place, hint=hint) from None
         finally:
             self._current = outer
 
@@ -220,6 +228,15 @@ class Templates:
     def _config(self, **settings: Any) -> str:
         self._now().config.update(settings)
         return ""
+
+
+def _in_words(error: Exception, rendering: Rendering) -> tuple[str, str | None]:
+    """What went wrong in a template, and a hint. Python names its own functions, and counts an argument too many."""
+    called = _CALLED.match(str(error))
+    if called:
+        return f"{called[1]}() is given too many or too few values", f"write {_USAGE[called[1]]}"
+    read = ", ".join(rendering.vars_read)
+    return str(error), f"look at the types of the vars that it reads: {read}" if read else None
 
 
 def read_sql(path: Path) -> str:

@@ -15,18 +15,20 @@ _SUFFIXES = (".sql", ".yml", ".yaml")
 ALIKE = 0.8  # of a whole name, 1 being equal
 
 
-def refuse_misspelt_vars(given: VarPlaces, nodes: Iterable[Node], folders: Iterable[Path]) -> None:
-    """Raises ProjectError. `given`: where each var is set. `folders`: of templates, which may read further vars than
-    the nodes did, under other circumstances. A var that is called like none of them may serve a purpose of its own.
+def refuse_misspelt_vars(places: Iterable[VarPlaces], nodes: Iterable[Node], folders: Iterable[Path]) -> None:
+    """Raises ProjectError. `places`: where each var is set, for the project, a stage or a unit test. `folders`: of
+    templates, which may read further vars than the nodes did, under other circumstances. A var that is called like none
+    of them may serve a purpose of its own.
     """
     read = {name for node in nodes for name in node.vars_read}
-    if not given.keys() - read:
+    given = [(name, place) for found in places for name, place in found.items() if name not in read]
+    if not given:
         return
     templates = (
         path for folder in (*folders, SHIPPED_MACROS) for path in folder.rglob("*") if path.suffix in _SUFFIXES
     )
     known = read.union(*(_READ.findall(path.read_text(encoding="utf-8", errors="replace")) for path in templates))
-    for name, (file, keys) in given.items():
+    for name, (file, keys) in given:
         alike = get_close_matches(name, known, n=1, cutoff=ALIKE) if name not in known else ()
         if alike:
             raise ProjectError(

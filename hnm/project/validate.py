@@ -61,9 +61,11 @@ def _in_words(problem: Any, model: type[BaseModel], keys: KeyPath) -> tuple[str,
         return f"the key {path!r} is missing", None
     shown = repr(problem["input"])
     shown = shown if len(shown) <= 60 else shown[:57] + "..."
-    message = problem["msg"].removeprefix("Value error, ")
+    message = problem["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list")
     expected = problem.get("ctx", {}).get("expected")
-    if kind != "value_error" or not isinstance(problem["input"], dict):  # a model's own check names what is wrong
+    if kind != "value_error" or not isinstance(
+        problem["input"], dict | list
+    ):  # a model's own check names what is wrong
         message = f"{message}, not {shown}"
     return f"{path}: {message}" if path else message, (
         nearest(str(problem["input"]), str(expected).replace("'", "").replace(" or ", ", ").split(", "))

@@ -1,6 +1,6 @@
 """Copies of a part of the graph with other settings, as `variants:` declares them. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from hnm.errors import Location, ProjectError, nearest
@@ -11,11 +11,14 @@ from hnm.project.yaml_file import KeyPath, YamlFile
 
 @dataclass(frozen=True)
 class Declared:
-    """A stage and where it stands: at `keys` in `file`."""
+    """A stage and where it stands: at `keys` in `file`. `renamed`: for a copy, the copies of all that was copied with
+    it, which it reads.
+    """
 
     config: StageConfig
     file: YamlFile
     keys: KeyPath
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -32,17 +35,19 @@ def copies(
     keys: KeyPath,
     declared: Mapping[str, Declared],
     depends_on: Mapping[str, Iterable[str]],
+    disabled: Container[str] = (),
 ) -> Copies:
     """The copies that `variant` makes of the stages between those it sets and `upto`.
 
     `keys`: where it stands in `file`. `declared`: all stages. `depends_on`: what each of them reads.
+    `disabled`: stages that do not exist because of that.
     Raises ProjectError for a stage that does not exist, and for one whose settings `upto` would never see.
     """
-    _refuse_unknown(variant.upto, declared, file.place((*keys, "upto")))
+    _refuse_unknown(variant.upto, declared, disabled, file.place((*keys, "upto")))
     above = _reached([variant.upto], depends_on)
     for name in variant.set:
         place = file.place((*keys, "set", name))
-        _refuse_unknown(name, declared, place)
+        _refuse_unknown(name, declared, disabled, place)
         if name not in above:
             raise ProjectError(
                 f"the variant {variant.name!r} sets {name!r}, but {variant.upto!r} is not built from it",
@@ -50,14 +55,14 @@ def copies(
                 hint="name in `upto` a stage that is",
             )
     below = _reached(variant.set, _turned(depends_on))
-    copied = [name for name in declared if name in above & below]
+    renamed = {name: copy_name(name, variant.name) for name in declared if name in above & below}
     stages = []
-    for name in copied:
+    for name in renamed:
         origin = declared[name]
         places = merged_places((origin.file, origin.keys), (file, keys), (file, (*keys, "set", name)))
         settings = variant.set.get(name, SettingsOfStage())
-        stages.append(Declared(_copy(origin.config, variant, settings), places, ()))
-    return Copies(tuple(stages), {name: copy_name(name, variant.name) for name in copied})
+        stages.append(Declared(_copy(origin.config, variant, settings), places, (), renamed))
+    return Copies(tuple(stages), renamed)
 
 
 def refuse_unread_vars(variant: VariantConfig, stage: str, read: Iterable[str], where: Location) -> None:
@@ -108,7 +113,10 @@ def _copy(stage: StageConfig, variant: VariantConfig, settings: SettingsOfStage)
     return stage.model_copy(update=update)
 
 
-def _refuse_unknown(name: str, declared: Mapping[str, Declared], place: Location) -> None:
+def _refuse_unknown(name: str, declared: Mapping[str, Declared], disabled: Container[str], place: Location) -> None:
+    if name in disabled:
+        hint = f"enable {name}, or take the variant out"
+        raise ProjectError(f"a variant names the stage {name!r}, which is disabled", where=place, hint=hint)
     if name not in declared:
         hint = nearest(name, declared) or "`hnm ls` lists all stages"
         raise ProjectError(f"a variant names the unknown stage {name!r}", where=place, hint=hint)

@@ -86,7 +86,7 @@ def test_numbers_are_whole_in_80_columns(show):
 
 
 def test_how_to_go_on_names_the_vars_that_were_given(show):
-    _, err = show(lambda found: print_comparison(found, "{experiment_groups: 8}"), comparison(missing=["start"]), 200)
+    _, err = show(lambda found: print_comparison(found, ["{experiment_groups: 8}"]), comparison(missing=["start"]), 200)
     assert err.splitlines()[-1] == "`hnm run --select '+negatives_pay' --vars '{experiment_groups: 8}'` goes on"
 
 

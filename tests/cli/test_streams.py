@@ -206,6 +206,8 @@ def test_show_puts_rows_on_stdout_and_facts_on_stderr(fixed):
 def test_vars_and_target_reach_the_project(built):
     plan = json.loads(built.hnm("plan", "--json", "--vars", "{least: 4}").stdout)
     assert {entry["stage"]: entry["reasons"] for entry in plan}["long_documents"] == ["var least 2 -> 4"]
+    plan = json.loads(built.hnm("plan", "--json", "--vars", "least: 4", "--vars", "colour: red").stdout)
+    assert {entry["stage"]: entry["reasons"] for entry in plan}["long_documents"] == ["var least 2 -> 4"]
     assert [entry["status"] for entry in json.loads(built.hnm("plan", "--json", "-t", "prod").stdout)] == ["run"] * 6
 
 

@@ -240,6 +240,14 @@ def test_removed_stages_are_dropped_only_when_asked_to(small):
     assert small.load().gc().removed_stages == ()
 
 
+def test_a_stage_that_was_renamed_in_case_alone_keeps_its_table(small):
+    small.stages("stages: [{name: Report}, {name: vectors, materialized: lance}]", Report="select 7 as documents")
+    small.run()
+    collect(small, removed_stages=True)
+    assert set(small.load().state()) == {"Report", "vectors"}
+    assert small.rows("select * from Report") == [(7,)]
+
+
 def test_what_a_killed_collection_left_goes_with_the_next_one(small):
     small.stages("stages: [{name: report}]", report="select 1 as documents")
     (stage,) = small.load().gc().removed_stages

@@ -34,6 +34,12 @@ def test_what_is_left_on_either_side_adds_up(expected, actual):
     assert matched >= 0
 
 
+def test_integers_are_equal_or_not_also_where_a_sum_of_them_came_as_a_decimal_number():
+    assert not diff([{"x": 10_000_000}], [{"x": Decimal("10000000")}])
+    assert diff([{"x": 10_000_001}], [{"x": Decimal("10000000")}])
+    assert not diff([{"x": 10_000_001}], [{"x": Decimal("10000001.1")}])
+
+
 def test_a_row_that_stands_twice_counts_twice():
     row = {"x": 1}
     assert not diff([row, row], [row, row])

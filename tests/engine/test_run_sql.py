@@ -24,6 +24,14 @@ def test_an_error_in_sql_names_the_line_of_the_compiled_file(tiny, sql, line, wo
     assert error.where.line == line
 
 
+def test_a_stage_that_is_read_without_ref_is_named(tiny):
+    tiny.stages("stages: [{name: report}, {name: other}]", report="select * from other", other="select 1 as x")
+    hint = "read the stage with {{ ref('other') }}: so it is built first, and a change of it is seen"
+    assert tiny.failure().hint == hint
+    tiny.write("sql/report.sql", "select * from report")
+    assert tiny.failure().hint is None
+
+
 def test_an_error_in_sql_is_told_once(tiny):
     tiny.stages("stages: [{name: report}]", report="select nope from range(3)")
     error = tiny.failure()

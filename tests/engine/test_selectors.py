@@ -97,6 +97,7 @@ def test_what_is_left_out(project, chosen, excluded, expected):
         ("tag:slw", "'tag:slw' matches nothing", "'tag:slow'"),
         ("kind:view", "matches nothing", None),
         ("path:nowhere", "matches nothing", None),
+        ("path:", "matches nothing", None),
         ("report,", "cannot read the selector ''", "for example"),
         (",", "cannot read the selector ''", "for example"),
         ("+", "cannot read the selector '+'", "for example"),

@@ -120,6 +120,13 @@ def test_the_same_as_csv(verdict):
     assert (found.status, found.message) == ("pass", "")
 
 
+@pytest.mark.parametrize("rows", ["rows: [{ID: 7, Score: 1}]", 'csv: "ID, Score\\n7, 1"'])
+def test_a_column_has_its_declared_type_in_whatever_case_it_is_written(verdict, rows):
+    expect = "{rows: [{id: '7', score: 1}]}"
+    found = verdict(f"{{name: a, stage: best, given: [{{input: ref(items), {rows}}}], expect: {expect}}}")
+    assert (found.status, found.message) == ("pass", "")
+
+
 def test_a_failure_shows_what_differs(verdict):
     found = verdict("""
         name: wrong
@@ -147,6 +154,16 @@ def test_numbers_are_compared_within_the_tolerance_and_never_rounded(verdict, to
         expect: {{rows: [{{doubled: 2.4}}]}}
     """)
     assert found.status == status
+
+
+def test_text_that_is_held_against_an_integer_is_not_rounded(tiny):
+    given = "{input: ref(word_counts), rows: [{doc_id: a, words: 2}]}"
+    tests = [
+        f"{{name: is {n}, stage: long_documents, given: [{given}], expect: {{rows: [{{words: '{n}'}}]}}}}"
+        for n in (2, 2.4)
+    ]
+    tiny.write("pipelines/tests.yml", f"unit_tests: [{', '.join(tests)}]")
+    assert [found.status for found in tiny.load().unit_tests()] == ["pass", "fail"]
 
 
 def test_no_rows_given_and_none_expected(verdict):

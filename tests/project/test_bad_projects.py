@@ -101,6 +101,7 @@ BAD = [
     (PIPELINE, "format: csv", "format: cvs", ":3:5", "unknown format 'cvs'", "'csv'"),
     (PIPELINE, "format: csv", "formt: csv", ":3:5", "'formt'", "'format'"),
     (PIPELINE, "name: shelf", "name: main", ":2:5", "'main' is a reserved schema", None),
+    (PIPELINE, "name: shelf", "name: hnm", ":2:5", "'hnm' is a reserved schema", None),
     (PIPELINE, "{corpus: {path: data/corpus.csv}}", "{}", ":4:5", "names no tables", "tables:"),
     (PIPELINE, "{corpus: {path: data/corpus.csv}}", "{corpus: {pth: x}}", ":4:23", "unknown key 'pth'", "'path'"),
     (PIPELINE, "{corpus: {path: data/corpus.csv}}", "{corpses: {path: x}}", ":4:14", "not 'corpses'", "'corpus'"),
@@ -195,6 +196,7 @@ def test_a_disabled_stage_that_is_read(tiny):
     tiny.edit(PIPELINE, "- name: vectors", "- name: vectors\n    enabled: false")
     error = tiny.refused()
     assert "report reads 'vectors', which is disabled" in error.what
+    assert error.hint == "enable it, or give report the same `enabled:`"
     assert place(tiny, error) == "sql/report.sql:2"
 
 

@@ -21,7 +21,7 @@ def declared(folder, yaml):
     path = folder / "stage.yml"
     path.write_text(f"name: t\n{yaml}\n", encoding="utf-8")
     file = read_yaml(path)
-    return declared_tests(validated(StageConfig, file.data, file), file, ())
+    return declared_tests(validated(StageConfig, file.data, file), file, (), {})
 
 
 def count(folder, test, rows, kind="INTEGER"):
@@ -177,6 +177,10 @@ def test_every_example_that_an_error_gives_is_right(tmp_path, kind):
         ("columns: [{name: x, tests: [{row_count: {min: 1}}]}]", "2:30", "belongs to the stage", "tests:"),
         ("tests: [{row_count: {mim: 1}}]", "2:22", "unknown key 'mim'", "'min'"),
         ("tests: [{row_count: {min: a}}]", "2:22", "min: Input should be a valid integer", None),
+        ("tests: [{row_count: {min: 5, max: 1}}]", "2:10", "`min` (5) is above `max` (1)", None),
+        ("columns: [{name: x, tests: [{in_range: [1, 0.5]}]}]", "2:30", "`min` (1) is above `max` (0.5)", None),
+        ("columns: [{name: x}, {name: X}]", "2:1", "columns: the column 'x' stands twice", None),
+        ("tags: slow", "2:1", "tags: Input should be a list, not 'slow'", None),
         ("tests: [{row_count: 5}]", "2:10", "wrong options: 5", "{min: 1}"),
         ("tests: [{row_count: {min: 1}, sql: x}]", "2:9", "is one test", None),
         ("columns: [{name: x, tests: [{in_range: [0]}]}]", "2:30", "wrong options: [0]", "[0, 1]"),

@@ -49,6 +49,21 @@ def test_what_decides_whether_a_stage_exists_is_not_what_it_reads(tiny):
     assert "'long_documents', which is disabled" in tiny.refused(on=2).what
 
 
+def test_an_empty_list_is_false_as_in_any_template(tiny):
+    tiny.edit(PIPELINE, "- name: report", "- {name: report, enabled: \"{{ var('on') }}\"}")
+    there = {str(on): "report" in tiny.load(on=on).manifest.nodes for on in ([], ["a"], {}, 0.0, 1, "off", "on", None)}
+    assert there == {
+        "[]": False,
+        "['a']": True,
+        "{}": False,
+        "0.0": False,
+        "1": True,
+        "off": False,
+        "on": True,
+        "None": False,
+    }
+
+
 def test_a_project_is_found_from_a_folder_below(tiny):
     assert find_root(tiny.root / "sql") == tiny.root
     assert find_root(tiny.root / "project.yml") == tiny.root

@@ -26,7 +26,7 @@ def test_every_example_of_a_data_test(entry):
     stage = StageConfig(name="t", tests=(entry,))
     if "column" in KINDS[kind].of:
         stage = StageConfig(name="t", columns=(ColumnConfig(name="x", tests=(entry,)),))
-    (test,) = declared_tests(stage, YamlFile(Path("docs/tests.md"), None), ())
+    (test,) = declared_tests(stage, YamlFile(Path("docs/tests.md"), None), (), {})
     assert test.kind == kind
 
 

@@ -80,6 +80,29 @@ def test_copies_read_copies_and_else_the_originals(tiny):
     assert nodes["vectors__more"].materialized == "lance"
 
 
+def test_the_tests_of_a_copy_read_copies_as_it_does(tiny):
+    test = "{relationships: {to: ref(word_counts), field: doc_id}}"
+    tiny.edit(
+        "pipelines/tiny.yml",
+        "unique_key: doc_id\n  - name: report",
+        f"columns: [{{name: doc_id, tests: [{test}]}}]\n  - name: report",
+    )
+    tiny.write("pipelines/variant.yml", VARIANT)
+    nodes = tiny.load().manifest.nodes
+    assert [nodes[name].tests[0].reads for name in ("vectors", "vectors__more")] == [
+        ("word_counts",),
+        ("word_counts__more",),
+    ]
+    assert set(tiny.outcomes("+vectors__more").values()) == {"built"}
+
+
+def test_a_copy_can_be_unit_tested_and_is_given_the_copies_that_it_reads(tiny):
+    entry = "name: a, stage: vectors__more, given: [{input: ref(word_counts__more), rows: [{doc_id: a, words: 2}]}]"
+    yaml = f"{VARIANT}\n    unit_tests: [{{{entry}, expect: {{rows: [{{vector: [2, 1]}}]}}}}]\n"
+    tiny.write("pipelines/variant.yml", yaml)
+    assert [(found.status, found.message) for found in tiny.load().unit_tests(["vectors__more"])] == [("pass", "")]
+
+
 def test_the_tables_of_a_variant_are_what_its_settings_make(tiny):
     tiny.write("pipelines/variant.yml", VARIANT)
     assert not [name for name in tiny.outcomes() if "__" in name]  # on demand
@@ -121,6 +144,14 @@ def test_a_variant_that_cannot_be_meant_is_refused_with_its_place(tiny, old, new
     assert what in str(error)
     assert hint in (error.hint or "")
     assert (error.where.path.name, error.where.line) == ("variant.yml", line)
+
+
+def test_a_stage_that_is_disabled_is_named_as_such(tiny):
+    tiny.edit("pipelines/tiny.yml", "- name: report", "- {name: report, enabled: false}")
+    tiny.write("pipelines/variant.yml", VARIANT)
+    error = tiny.refused()
+    assert error.what == "a variant names the stage 'report', which is disabled"
+    assert error.hint == "enable report, or take the variant out"
 
 
 def test_an_input_can_be_taken_away_and_another_given(tiny):
