@@ -56,6 +56,7 @@ class Transform(Generic[P]):
     `produces`: "table", or "model" when the function fills `context.model_folder` and its batches are the training log.
     `files`: given the parameters and the project's root, the files it reads; their content enters the fingerprint.
     `identity`: given the parameters, further facts that the output depends on (for example versions of what it reads).
+    `found_as`: the `module:name` under which a project names it, where that is not where its function is defined.
     """
 
     function: Function
@@ -70,6 +71,7 @@ class Transform(Generic[P]):
     produces: Literal["table", "model"] = "table"
     files: Callable[[P, Path], list[Path]] | None = None
     identity: Callable[[P], Mapping[str, str]] | None = None
+    found_as: str | None = None
 
     @property
     def name(self) -> str:

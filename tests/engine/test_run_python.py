@@ -25,6 +25,16 @@ def make(inputs, params, context):
 
 """
 
+FACTORY = """
+    from hnm.transform import Params, transform
+    import pyarrow as pa
+    def making(number):
+        @transform(params=Params)
+        def made(inputs, params, context):
+            yield pa.table({"a": [number]})
+        return made
+"""
+
 
 @pytest.fixture
 def mine(tiny):
@@ -194,3 +204,16 @@ def test_what_a_failed_transform_kept_is_gone_when_its_input_changed(mine):
     assert tiny.failure()
     tiny.edit("data/corpus.csv", "a a", "b b")
     assert tiny.failure()
+
+
+def test_a_transform_that_a_factory_made_depends_on_who_called_it(tiny):
+    tiny.write("factory.py", FACTORY)
+    tiny.write("mine.py", "from factory import making\nmake, other = making(1), making(2)\n")
+    tiny.stages(LONE_STAGE)
+    assert tiny.hnm("run").returncode == 0
+    tiny.edit(PIPELINE, "mine:make", "mine:other")
+    tiny.hnm("run")
+    assert tiny.rows("from mine") == [(2,)]
+    tiny.edit("mine.py", "making(2)", "making(3)")
+    tiny.hnm("run")
+    assert tiny.rows("from mine") == [(3,)]
