@@ -55,9 +55,9 @@ class KeptLists:
 def kept_lists(inputs: Inputs, first: int, count: int) -> KeptLists:
     """What is kept of the last build for `count` queries from the one at place `first` in the order of ids on.
 
-    Nothing when there was no last build, or what changed since is not known.
+    Nothing when there was no last build, or what changed since is not known, or not by kind and id.
     """
-    if PREVIOUS not in inputs or CHANGED not in inputs:
+    if PREVIOUS not in inputs or not _changes_are_told(inputs):
         return KeptLists(np.zeros(count, bool), np.empty((0, 0), np.int64))
     rows = inputs.table(_KEPT, {"first": first, "count": count})
     lengths = np.bincount(_numbers(rows, "query"), minlength=count)
@@ -67,6 +67,14 @@ def kept_lists(inputs: Inputs, first: int, count: int) -> KeptLists:
     scores = np.rint(_numbers(rows, "score")[whole].astype(np.float64) * UNIT).astype(np.int64)
     keys = topk.pack(scores, _numbers(rows, "document")[whole])
     return KeptLists(kept, keys.reshape(int(kept.sum()), -1) if len(keys) else np.empty((0, 0), np.int64))
+
+
+def _changes_are_told(inputs: Inputs) -> bool:
+    """Whether it is known of which kind and id the changed vectors are: their table may have another `unique_key`."""
+    if CHANGED not in inputs:
+        return False
+    columns = {name.lower() for name in inputs.table(f"select * from {CHANGED} limit 0").schema.names}
+    return {"kind", "id"} <= columns
 
 
 def _numbers(rows: "pa.Table", column: str) -> "NDArray[np.int64]":

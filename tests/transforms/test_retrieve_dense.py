@@ -224,3 +224,11 @@ def test_only_what_changed_is_scored(monkeypatch: pytest.MonkeyPatch) -> None:
     maintained = pa.Table.from_batches(retrieve_dense(inputs, params, Context("dense", HERE, HERE)), SCHEMA)
     assert sum(scored) == 50  # one new document against each query
     assert maintained.equals(retrieve(after, top_k=10))
+
+
+def test_changes_without_a_kind_lead_to_a_full_search() -> None:
+    before, after = of({"q": (1, 0, 0)}, {"a": (1, 1, 0)}), of({"q": (1, 0, 0)}, {"a": (1, 1, 0), "b": (1, 0, 0)})
+    by_id = changes(before, after).drop_columns("kind")  # what is there when `unique_key` is the id alone
+    inputs = Inputs.of(vectors=after, previous=retrieve(before), changed_vectors=by_id)
+    found = pa.Table.from_batches(retrieve_dense(inputs, DenseParams(retriever="dense"), Context("dense", HERE, HERE)))
+    assert found.equals(retrieve(after))
