@@ -12,10 +12,13 @@ from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import to_jsonable_python
+
 from hnm.distributions import version
 from hnm.engine.code_digest import code_digest
 from hnm.project.manifest import Call, Manifest, Node
 from hnm.sqltext import without_comments
+from hnm.transform import Params
 from hnm.warehouse.versions import Versions
 
 Components = dict[str, str]
@@ -135,12 +138,31 @@ def _without_noise(*values: str) -> list[str]:
 def _call_components(call: Call, root: Path) -> Components:
     transform, params = call.transform, call.params
     components = {"code": code_digest(transform, root)}
-    values = params.model_dump(mode="json")
+    values = params.model_dump(mode="json") | _sets_in_order(params)
     components |= {f"params.{name}": _canonical(value) for name, value in values.items()}
     components |= {f"package {name}": package_version(name) for name in transform.packages}
     if transform.identity:
         components |= {f"identity {name}": value for name, value in transform.identity(params).items()}
     return components
+
+
+def _sets_in_order(params: Params) -> dict[str, Any]:
+    """The parameters that hold sets, as JSON with lists for them: a set of texts has another order in every process."""
+    listed = {name: (value, _with_lists(value)) for name, value in params.model_dump().items()}
+    return {name: to_jsonable_python(made) for name, (value, made) in listed.items() if made != value}
+
+
+def _with_lists(value: Any) -> Any:
+    match value:
+        case set() | frozenset():
+            return sorted((_with_lists(one) for one in value), key=_canonical)
+        case dict():
+            return {name: _with_lists(one) for name, one in value.items()}
+        case list():
+            return [_with_lists(one) for one in value]
+        case tuple():
+            return tuple(_with_lists(one) for one in value)
+    return value
 
 
 def _canonical(value: Any) -> str:
