@@ -57,7 +57,7 @@ def _from_project(name: str, root: Path, where: Location) -> Transform[Any]:
     _find_modules_from(root)
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:  # the project's own code may raise anything while it is imported
+    except (Exception, SystemExit) as error:  # the project's own code may raise anything while it is imported
         raise ProjectError(
             f"cannot import {module_name!r}",
             where=where,
