@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from hnm.errors import SourceError, StageError
+from hnm.errors import HnmError, SourceError, StageError
 
 PIPELINE = "pipelines/tiny.yml"
 
@@ -217,3 +217,34 @@ def test_a_transform_that_a_factory_made_depends_on_who_called_it(tiny):
     tiny.edit("mine.py", "making(2)", "making(3)")
     tiny.hnm("run")
     assert tiny.rows("from mine") == [(3,)]
+
+
+def test_a_version_goes_by_columns_that_are_there(mine):
+    tiny = mine("yield batch(a=[1], b=[2])")
+    tiny.edit("mine.py", "params=Params", "params=Params, version_by=('A',)")
+    assert "no column 'A', by which the transform has it versioned" in tiny.failure().what
+
+
+@pytest.mark.parametrize(
+    ("declared", "words"),
+    [
+        ("files=lambda params, root: 1 / 0", "`files` of its transform fails"),
+        ("files=lambda params, root: 'mine.py'", "a list of paths is needed"),
+        ("files=lambda params, root: ['gone.txt']", "a file that its transform reads is missing: gone.txt"),
+        ("identity=lambda params: {'a': {1}}", "'a' must be a text"),
+    ],
+)
+def test_a_declaration_that_fails_is_an_error_of_the_stage(mine, declared, words):
+    tiny = mine("yield batch(a=[1])")
+    tiny.edit("mine.py", "params=Params", f"params=Params, {declared}")
+    with pytest.raises(HnmError) as caught:
+        tiny.run()
+    assert words in str(caught.value)
+    assert caught.value.where.path == tiny.root / PIPELINE
+
+
+def test_files_are_seen_from_the_projects_folder(mine):
+    tiny = mine("yield batch(a=[1])")
+    tiny.edit("mine.py", "params=Params", "params=Params, files=lambda params, root: ['project.yml']")
+    assert tiny.run().ok  # from another folder than the project's
+    assert list(tiny.load().state()["mine"].facts["files"]) == ["project.yml"]
