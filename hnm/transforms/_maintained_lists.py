@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 CHANGED = "changed_vectors"
 
-_ORDINALS = "(select id, row_number() over (order by id) - 1 as ordinal from vectors where kind = '{kind}')"
+# Ids are text in the last lists, and may be numbers in the table of vectors.
+_ORDINALS = (
+    "(select id::varchar as id, row_number() over (order by id) - 1 as ordinal from vectors where kind = '{kind}')"
+)
 _KEPT = f"""
     select queries.ordinal - $first as query, documents.ordinal as document, score
     from {PREVIOUS}
@@ -28,17 +31,19 @@ _KEPT = f"""
     join {_ORDINALS.format(kind="document")} as documents on documents.id = doc_id
     where
         queries.ordinal >= $first and queries.ordinal < $first + $count
-        and query_id not in (select id from {CHANGED} where kind = 'query')
+        and query_id not in (select id::varchar from {CHANGED} where kind = 'query')
         and query_id not in (
-            select query_id from {PREVIOUS} join {CHANGED} on kind = 'document' and change <> 'inserted' and id = doc_id
+            select query_id
+            from {PREVIOUS}
+            join {CHANGED} on kind = 'document' and change <> 'inserted' and id::varchar = doc_id
         )
     order by queries.ordinal, rank
 """
 ENTERING = f"""
     select ordinal, vector
     from vectors
-    join {_ORDINALS.format(kind="document")} using (id)
-    where kind = 'document' and id in (select id from {CHANGED} where kind = 'document')
+    join {_ORDINALS.format(kind="document")} as documents on documents.id = vectors.id::varchar
+    where kind = 'document' and vectors.id in (select id from {CHANGED} where kind = 'document')
     order by ordinal
 """
 """The documents that were inserted or changed: their place in the order of ids, and their vectors."""
