@@ -11,7 +11,7 @@ Modules with transforms are imported while a project is parsed: import heavy pac
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict
 
@@ -37,6 +37,7 @@ PREVIOUS = "previous"
 """The optional input that the tool itself gives: the stage's last output, while nothing but inputs changed."""
 
 Uses = Literal["share", "all"]
+Produces = Literal["table", "model"]
 
 Function = Callable[["Inputs", Any, "Context"], Iterator["pa.RecordBatch"]]
 
@@ -56,6 +57,7 @@ class Transform(Generic[P]):
     `produces`: "table", or "model" when the function fills `context.model_folder` and its batches are the training log.
     `files`: given the parameters and the project's root, the files it reads; their content enters the fingerprint.
     `identity`: given the parameters, further facts that the output depends on (for example versions of what it reads).
+    `found_as`: the `module:name` under which a project names it, where that is not where its function is defined.
     """
 
     function: Function
@@ -67,9 +69,24 @@ class Transform(Generic[P]):
     uses: Uses = "share"
     packages: tuple[str, ...] = ()
     version_by: tuple[str, ...] | None = None
-    produces: Literal["table", "model"] = "table"
+    produces: Produces = "table"
     files: Callable[[P, Path], list[Path]] | None = None
     identity: Callable[[P], Mapping[str, str]] | None = None
+    found_as: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raises TypeError for a declaration that would be misread."""
+        if not (isinstance(self.params, type) and issubclass(self.params, Params)):
+            raise TypeError(f"params must be a class derived from hnm.transform.Params, not {self.params!r}")
+        for name in ("inputs", "optional_inputs", "changes", "packages", "version_by"):
+            if isinstance(given := getattr(self, name), str):
+                raise TypeError(f"{name} must be a tuple: ({given!r},)")
+        for name, known in {"scope": Scope, "uses": Uses, "produces": Produces}.items():
+            if getattr(self, name) not in get_args(known):
+                raise TypeError(f"{name} must be one of {', '.join(get_args(known))}, not {getattr(self, name)!r}")
+        unknown = {*self.changes} - {*(self.inputs or self.changes), *self.optional_inputs}
+        if unknown:
+            raise TypeError(f"changes must name inputs, and {sorted(unknown)[0]!r} is none")
 
     @property
     def name(self) -> str:
@@ -89,7 +106,7 @@ def transform(
     uses: Uses = "share",
     packages: tuple[str, ...] = (),
     version_by: tuple[str, ...] | None = None,
-    produces: Literal["table", "model"] = "table",
+    produces: Produces = "table",
     files: Callable[[P, Path], list[Path]] | None = None,
     identity: Callable[[P], Mapping[str, str]] | None = None,
 ) -> Callable[[Function], Transform[P]]:

@@ -1,7 +1,7 @@
 """Build a Python stage aside: the batches of a transform become one table."""
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,19 +43,21 @@ def output(stage: str, call: Call, inputs: Inputs, context: Context) -> Iterator
     """What the transform yields, at least one table. Raises StageError when it fails or yields what is no batch."""
     first: pa.Schema | None = None
     try:
-        for batch in call.transform(inputs, call.params, context):
+        for batch in _iterated(stage, call.transform(inputs, call.params, context)):
             table = _as_table(stage, batch)
             _check_columns(stage, table.schema, first)
             yield table
             first = first or table.schema
-    except (HnmError, OSError, MemoryError):
+    except (HnmError, MemoryError, KeyboardInterrupt, GeneratorExit):
         raise
     except SystemExit as error:
         what = f"{stage}: the transform {call.transform.name} ended with sys.exit({error.code!r})"
         raise StageError(what, hint="a stage that cannot go on raises an exception; one that is done returns") from None
-    except Exception as error:  # a transform may raise anything; the run's log keeps the traceback
+    except BaseException as error:  # a transform may raise anything, and Rust's panics are no Exception; see the log
         if is_interrupt(error):
             raise KeyboardInterrupt from None
+        if isinstance(error, OSError) and call.transform.function.__module__.startswith("hnm."):
+            raise  # what the system refuses to hnm's own code says nothing of a line of it
         raise _failed(stage, call, error) from error
     if first is None:
         raise StageError(
@@ -145,6 +147,15 @@ def _store(connection: "duckdb.DuckDBPyConnection", job: Job, tables: Iterator["
     connection.commit()
 
 
+def _iterated(stage: str, result: Any) -> Iterator[Any]:
+    import pyarrow as pa
+
+    if isinstance(result, Iterable) and not isinstance(result, pa.RecordBatch | pa.Table):
+        return iter(result)
+    what = f"{stage}: the transform returned a {type(result).__name__}, and no batches one after the other"
+    raise StageError(what, hint="yield each batch")
+
+
 def _as_table(stage: str, batch: Any) -> "pa.Table":
     import pyarrow as pa
 
@@ -176,11 +187,13 @@ def _described(schema: "pa.Schema") -> str:
     return ", ".join(f"{field.name} {field.type}" for field in schema)
 
 
-def _failed(stage: str, call: Call, error: Exception) -> StageError:
+def _failed(stage: str, call: Call, error: BaseException) -> StageError:
     """The error, placed at the last line of the transform's own module that it passed through."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if frame.filename == call.transform.function.__code__.co_filename]
     frame = (own or frames)[-1]
     words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     hint = hint_for(error, words, call.inputs)
+    if hint is None and "Catalog Error: Table with name" in words:
+        hint = f"a transform reads what `inputs` of its stage name: {', '.join(call.inputs) or 'nothing here'}"
     return StageError(f"{stage}: {words}", where=Location(Path(frame.filename), frame.lineno), hint=hint)

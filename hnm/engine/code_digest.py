@@ -18,12 +18,18 @@ _INTERFACE = frozenset({"hnm", "hnm.errors", "hnm.transform", "hnm.context", "hn
 
 
 def code_digest(transform: Transform[Any], root: Path) -> str:
-    """SHA-256 (16 hex digits) over the transform's module and all it imports from the project at `root` or from hnm.
+    """SHA-256 (16 hex digits) over the transform's module and all it imports from the project at `root` or from hnm; so
+    over the module in which the project finds it, where that is another one.
+
 
     Where the project and hnm are installed does not matter. Raises ProjectError for a module that cannot be parsed.
     """
-    start = Path(inspect.getsourcefile(transform.function) or "")
+    start = [Path(inspect.getsourcefile(transform.function) or "")]
     digest = hashlib.sha256(transform.name.encode())
+    if transform.found_as:
+        digest.update(transform.found_as.encode())
+        named = _module_file(transform.found_as.partition(":")[0], root)
+        start += [named] if named else []
     for entry in sorted(
         path.relative_to(_base(path, root)).as_posix().encode() + bytes.fromhex(module_facts(path).digest)
         for path in _reachable(start, root)
@@ -32,9 +38,9 @@ def code_digest(transform: Transform[Any], root: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def _reachable(start: Path, root: Path) -> set[Path]:
+def _reachable(start: list[Path], root: Path) -> set[Path]:
     found: set[Path] = set()
-    waiting = [start]
+    waiting = list(start)
     while waiting:
         path = waiting.pop()
         if path in found:

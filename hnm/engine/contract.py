@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from hnm.errors import StageError, nearest
-from hnm.project.manifest import Node
+from hnm.project.manifest import Call, Node
 
 if TYPE_CHECKING:
     import duckdb
 
 
 def check_contract(connection: "duckdb.DuckDBPyConnection", node: Node, columns: Mapping[str, str]) -> None:
-    """Every declared column is among `columns` (names to DuckDB types), with the declared type; so is the key by which
-    rows are replaced.
+    """Every declared column is among `columns` (names to DuckDB types), with the declared type; so are the key by
+    which rows are replaced, and the columns by which a transform has its table versioned.
 
     DuckDB's aliases are equal to what they stand for (`TEXT` to `VARCHAR`, `REAL[3]` to `FLOAT[3]`), and the width of a
     vector is part of its type. Raises StageError.
@@ -21,6 +21,11 @@ def check_contract(connection: "duckdb.DuckDBPyConnection", node: Node, columns:
         if name not in columns:
             what = f"{node.name}: the table has no column {name!r}, by which its rows are replaced"
             raise StageError(what, where=node.where, hint=f"make it, or name another `key`: {', '.join(columns)}")
+    by = node.work.transform.version_by if isinstance(node.work, Call) else None
+    for name in by or ():
+        if name not in columns:
+            what = f"{node.name}: the table has no column {name!r}, by which the transform has it versioned"
+            raise StageError(what, where=node.where, hint=f"`version_by` may name {', '.join(columns)}")
     for column in node.config.columns:
         if column.name not in columns:
             hint = nearest(column.name, columns) or f"its columns: {', '.join(columns)}"

@@ -6,16 +6,21 @@ A fingerprint is SHA-256 over the components. Those that name inputs hold the in
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import to_jsonable_python
+
 from hnm.distributions import version
 from hnm.engine.code_digest import code_digest
+from hnm.errors import HnmError, ProjectError
 from hnm.project.manifest import Call, Manifest, Node
 from hnm.sqltext import without_comments
+from hnm.transform import Params
 from hnm.warehouse.versions import Versions
 
 Components = dict[str, str]
@@ -46,7 +51,7 @@ def own_components(node: Node, manifest: Manifest) -> Components:
     if node.config.key:
         components["unique_key"] = ", ".join(node.config.key)
     if isinstance(node.work, Call):
-        components |= _call_components(node.work, manifest.root)
+        components |= _call_components(node, node.work, manifest.root)
         components |= {f"as {name}": node.reads[read] for name, read in node.work.inputs.items()}
     else:
         # What config() says that makes other rows has components of its own.
@@ -132,15 +137,53 @@ def _without_noise(*values: str) -> list[str]:
     return short if len({*short}) == len({*values}) else list(values)
 
 
-def _call_components(call: Call, root: Path) -> Components:
+@contextmanager
+def declaring(node: Node, what: str) -> Iterator[None]:
+    """A failure of the project's own code that a transform declares, such as `files`, becomes a ProjectError."""
+    try:
+        yield
+    except HnmError:
+        raise
+    except Exception as error:
+        raise ProjectError(
+            f"{node.name}: `{what}` of its transform fails",
+            where=node.where,
+            why=f"{type(error).__name__}: {error}",
+            hint=f"mend the function that @transform is given as `{what}`",
+        ) from error
+
+
+def _call_components(node: Node, call: Call, root: Path) -> Components:
     transform, params = call.transform, call.params
     components = {"code": code_digest(transform, root)}
-    values = params.model_dump(mode="json")
+    values = params.model_dump(mode="json") | _sets_in_order(params)
     components |= {f"params.{name}": _canonical(value) for name, value in values.items()}
     components |= {f"package {name}": package_version(name) for name in transform.packages}
-    if transform.identity:
-        components |= {f"identity {name}": value for name, value in transform.identity(params).items()}
+    with declaring(node, "identity"):
+        for name, value in transform.identity(params).items() if transform.identity else ():
+            if not isinstance(value, str):
+                raise TypeError(f"{name!r} must be a text, not {value!r}")
+            components[f"identity {name}"] = value
     return components
+
+
+def _sets_in_order(params: Params) -> dict[str, Any]:
+    """The parameters that hold sets, as JSON with lists for them: a set of texts has another order in every process."""
+    listed = {name: (value, _with_lists(value)) for name, value in params.model_dump().items()}
+    return {name: to_jsonable_python(made) for name, (value, made) in listed.items() if made != value}
+
+
+def _with_lists(value: Any) -> Any:
+    match value:
+        case set() | frozenset():
+            return sorted((_with_lists(one) for one in value), key=_canonical)
+        case dict():
+            return {name: _with_lists(one) for name, one in value.items()}
+        case list():
+            return [_with_lists(one) for one in value]
+        case tuple():
+            return tuple(_with_lists(one) for one in value)
+    return value
 
 
 def _canonical(value: Any) -> str:

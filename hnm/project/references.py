@@ -63,5 +63,5 @@ def check_inputs(
             raise ProjectError(
                 f"{stage}: unknown input {name!r}",
                 where=file.place((*keys, name)),
-                hint=nearest(name, known) or f"inputs: {', '.join(known)}",
+                hint=nearest(name, known) or f"inputs: {', '.join(known) or 'none'}",
             )

@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import pkgutil
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -56,7 +57,7 @@ def _from_project(name: str, root: Path, where: Location) -> Transform[Any]:
     _find_modules_from(root)
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:  # the project's own code may raise anything while it is imported
+    except (Exception, SystemExit) as error:  # the project's own code may raise anything while it is imported
         raise ProjectError(
             f"cannot import {module_name!r}",
             where=where,
@@ -72,7 +73,9 @@ def _from_project(name: str, root: Path, where: Location) -> Transform[Any]:
             why="no such name in the module" if found is None else "it does not carry the @transform decorator",
             hint=nearest(function, transforms) or "decorate the function with hnm.transform.transform",
         )
-    return found
+    # One that a factory made, or that comes from another module, depends on the module that names it as well.
+    defined = f"{found.function.__module__}:{found.name}"
+    return found if defined == name else replace(found, found_as=name)
 
 
 def _find_modules_from(root: Path) -> None:

@@ -69,7 +69,8 @@ def sorted_ids(
     """
     name, source = quote(column), quote(table)
     chunks = inputs.table(f"select {name} from {source} where {where} order by {name}", values).column(0).chunks
-    ids = pa.concat_arrays(chunks) if chunks else pa.array([], pa.string())
+    # Ids are text in candidates; a table may have numbers for them.
+    ids = (pa.concat_arrays(chunks) if chunks else pa.array([])).cast(pa.string())
     if ids.null_count:
         raise StageError(f"{table}: {ids.null_count:,} rows have no {column}")
     repeated = ids[1:].filter(pc.equal(ids[1:], ids[:-1]))

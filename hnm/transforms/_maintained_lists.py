@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 CHANGED = "changed_vectors"
 
-_ORDINALS = "(select id, row_number() over (order by id) - 1 as ordinal from vectors where kind = '{kind}')"
+# Ids are text in the last lists, and may be numbers in the table of vectors.
+_ORDINALS = (
+    "(select id::varchar as id, row_number() over (order by id) - 1 as ordinal from vectors where kind = '{kind}')"
+)
 _KEPT = f"""
     select queries.ordinal - $first as query, documents.ordinal as document, score
     from {PREVIOUS}
@@ -28,17 +31,19 @@ _KEPT = f"""
     join {_ORDINALS.format(kind="document")} as documents on documents.id = doc_id
     where
         queries.ordinal >= $first and queries.ordinal < $first + $count
-        and query_id not in (select id from {CHANGED} where kind = 'query')
+        and query_id not in (select id::varchar from {CHANGED} where kind = 'query')
         and query_id not in (
-            select query_id from {PREVIOUS} join {CHANGED} on kind = 'document' and change <> 'inserted' and id = doc_id
+            select query_id
+            from {PREVIOUS}
+            join {CHANGED} on kind = 'document' and change <> 'inserted' and id::varchar = doc_id
         )
     order by queries.ordinal, rank
 """
 ENTERING = f"""
     select ordinal, vector
     from vectors
-    join {_ORDINALS.format(kind="document")} using (id)
-    where kind = 'document' and id in (select id from {CHANGED} where kind = 'document')
+    join {_ORDINALS.format(kind="document")} as documents on documents.id = vectors.id::varchar
+    where kind = 'document' and vectors.id in (select id from {CHANGED} where kind = 'document')
     order by ordinal
 """
 """The documents that were inserted or changed: their place in the order of ids, and their vectors."""
@@ -55,9 +60,9 @@ class KeptLists:
 def kept_lists(inputs: Inputs, first: int, count: int) -> KeptLists:
     """What is kept of the last build for `count` queries from the one at place `first` in the order of ids on.
 
-    Nothing when there was no last build, or what changed since is not known.
+    Nothing when there was no last build, or what changed since is not known, or not by kind and id.
     """
-    if PREVIOUS not in inputs or CHANGED not in inputs:
+    if PREVIOUS not in inputs or not _changes_are_told(inputs):
         return KeptLists(np.zeros(count, bool), np.empty((0, 0), np.int64))
     rows = inputs.table(_KEPT, {"first": first, "count": count})
     lengths = np.bincount(_numbers(rows, "query"), minlength=count)
@@ -67,6 +72,14 @@ def kept_lists(inputs: Inputs, first: int, count: int) -> KeptLists:
     scores = np.rint(_numbers(rows, "score")[whole].astype(np.float64) * UNIT).astype(np.int64)
     keys = topk.pack(scores, _numbers(rows, "document")[whole])
     return KeptLists(kept, keys.reshape(int(kept.sum()), -1) if len(keys) else np.empty((0, 0), np.int64))
+
+
+def _changes_are_told(inputs: Inputs) -> bool:
+    """Whether it is known of which kind and id the changed vectors are: their table may have another `unique_key`."""
+    if CHANGED not in inputs:
+        return False
+    columns = {name.lower() for name in inputs.table(f"select * from {CHANGED} limit 0").schema.names}
+    return {"kind", "id"} <= columns
 
 
 def _numbers(rows: "pa.Table", column: str) -> "NDArray[np.int64]":

@@ -114,7 +114,7 @@ def _take_over(inputs: Inputs, parts: VectorParts, side: str) -> int:
     query = f"""
         select text_hash, side, vector
         from (select text_hash, {side} as side, vector from previous)
-        semi join (select text_hash, {side} as side from texts) using (text_hash, side)
+        semi join (select text_hash::varchar as text_hash, {side} as side from texts) using (text_hash, side)
         anti join {parts.relation()} using (text_hash, side)
     """
     for batch in _first_of_each(inputs.sql(query)):
@@ -127,7 +127,10 @@ def _encode_missing(
 ) -> None:
     """Encode every text that has no vector yet into the parts, and record what that took."""
     missing = f"""
-        from (select text_hash, {side} as side, coalesce(text, '') as text from texts where text_hash is not null)
+        from (
+            select text_hash::varchar as text_hash, {side} as side, coalesce(text, '') as text
+            from texts where text_hash is not null
+        )
         anti join {parts.relation()} using (text_hash, side)
     """
     total = int(inputs.table(f"select count(*) from (select distinct text_hash, side {missing})").column(0)[0].as_py())
@@ -206,7 +209,8 @@ def _joined(inputs: Inputs, parts: VectorParts, side: str) -> Iterator["pa.Recor
     schema = embedding_schema(parts.width)
     query = f"""
         select texts.kind, texts.id, texts.text_hash, known.place
-        from texts join {parts.relation()} known on known.text_hash = texts.text_hash and known.side = {side}
+        from texts
+        join {parts.relation()} known on known.text_hash = texts.text_hash::varchar and known.side = {side}
         order by texts.kind, texts.id
     """
     rows = 0

@@ -45,6 +45,13 @@ select 'document', doc_id
 from first_stage anti join (select id from texts where kind = 'document') as known on known.id = doc_id
 order by all limit 1
 """
+_TEXT_TWICE = """
+select kind, id from texts
+where (kind = 'query' and id in (select query_id from first_stage))
+    or (kind = 'document' and id in (select doc_id from first_stage))
+group by kind, id having count(*) > 1
+order by all limit 1
+"""
 _MALFORMED = """
 select query_id, count(distinct retriever) as retrievers from first_stage group by query_id
 having count(distinct retriever) > 1 or count(*) <> count(distinct doc_id)
@@ -98,7 +105,8 @@ def rerank(inputs: Inputs, params: RerankParams, context: Context) -> Iterator["
     for a list depends on that list alone. Finished lists go to part files in the stage's work folder, and a run after a
     kill goes on from there. Memory: the model and some thousand pairs of texts, cut far beyond `max_length`.
 
-    Raises StageError when lists are mixed or a text is missing, ModelError when the model cannot be had or cannot rank.
+    Raises StageError when lists are mixed and when a text is missing or there twice, ModelError when the model cannot
+    be had or cannot rank.
     """
     from hnm.retrieval import candidates
 
@@ -137,6 +145,8 @@ def _refuse_malformed(inputs: Inputs) -> None:
         )
     for row in inputs.table(_WITHOUT_TEXT).to_pylist():
         raise StageError(f"texts: {row['kind']} {row['id']!r} is missing", hint="first_stage names it")
+    for row in inputs.table(_TEXT_TWICE).to_pylist():
+        raise StageError(f"texts: {row['kind']} {row['id']!r} stands there twice", hint="keep one row per kind and id")
 
 
 def _model(inputs: Inputs, params: RerankParams, context: Context) -> "CrossEncoder":

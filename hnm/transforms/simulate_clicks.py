@@ -67,19 +67,19 @@ class SimulateClicksParams(Params):
     user: Literal["pbm", "cascade", "trust_biased", "mismatched"] = "pbm"
     splits: tuple[str, ...] | None = ("train", "dev")
     ranker: str | None = None
-    sessions_per_query: float = Field(default=20, gt=0)
+    sessions_per_query: float = Field(default=20, gt=0, allow_inf_nan=False)
     sessions: Literal["fixed", "poisson", "geometric"] = "geometric"
     shown_depth: int = Field(default=10, ge=1)
     explore: float = Field(default=0.2, ge=0, le=1)
     explore_depth: int = Field(default=30, ge=1)
-    eta: float = Field(default=1.0, ge=0)
+    eta: float = Field(default=1.0, ge=0, allow_inf_nan=False)
     perseverance: float = Field(default=0.9, ge=0, le=1)
     trust: float = Field(default=0.4, ge=0, le=1)
     noise: float = Field(default=0.1, ge=0, le=0.5)
     max_grade: int | None = Field(default=None, ge=1)
-    dwell_relevant_seconds: float = Field(default=60, gt=0)
-    dwell_irrelevant_seconds: float = Field(default=15, gt=0)
-    dwell_sigma: float = Field(default=0.8, ge=0)
+    dwell_relevant_seconds: float = Field(default=60, gt=0, allow_inf_nan=False)
+    dwell_irrelevant_seconds: float = Field(default=15, gt=0, allow_inf_nan=False)
+    dwell_sigma: float = Field(default=0.8, ge=0, allow_inf_nan=False)
     first_day: date = date(2025, 1, 1)
     days: int = Field(default=90, ge=1)
     seed: int = 0

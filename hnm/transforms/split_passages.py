@@ -54,7 +54,8 @@ def split_passages(inputs: Inputs, params: PassagesParams, context: Context) -> 
         [("doc_id", pa.string()), ("passage_id", pa.string()), ("place", pa.int32()), ("text", pa.string())]
     )
     yield pa.RecordBatch.from_pylist([], schema)
-    rows = "select doc_id, coalesce(title, '') as title, coalesce(text, '') as text from corpus order by doc_id"
+    texts = "coalesce(title, '') as title, coalesce(text, '') as text"
+    rows = f"select doc_id::varchar as doc_id, {texts} from corpus order by corpus.doc_id"
     documents = passages = 0
     with context.progress("splitting", inputs.count("corpus"), "documents") as advance:
         for batch in inputs.sql(rows, batch_rows=BATCH_ROWS):

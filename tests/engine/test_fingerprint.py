@@ -73,6 +73,13 @@ def test_a_python_stage(tiny):
     assert (found["params.lowercase"], found["as texts"]) == ("true", "documents")
 
 
+def test_the_order_of_a_set_does_not_count(tiny):
+    words = "frozenset[str] = frozenset(map(str, range(9)))"  # in an order that every process chooses anew
+    tiny.edit("counting.py", "lowercase: bool = False", f"lowercase: bool = False; words: {words}")
+    found = components(tiny, "word_counts")
+    assert found["params.words"] == '["0", "1", "2", "3", "4", "5", "6", "7", "8"]'
+
+
 @pytest.mark.parametrize(
     ("old", "new", "changes"),
     [

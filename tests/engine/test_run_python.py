@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from hnm.errors import SourceError, StageError
+from hnm.errors import HnmError, SourceError, StageError
 
 PIPELINE = "pipelines/tiny.yml"
 
@@ -23,6 +23,16 @@ def make(inputs, params, context):
     def batch(**columns):
         return pa.RecordBatch.from_pydict(columns)
 
+"""
+
+FACTORY = """
+    from hnm.transform import Params, transform
+    import pyarrow as pa
+    def making(number):
+        @transform(params=Params)
+        def made(inputs, params, context):
+            yield pa.table({"a": [number]})
+        return made
 """
 
 
@@ -56,11 +66,11 @@ def test_no_rows_are_a_table_too(mine):
     [
         ("yield from ()", "yielded nothing"),
         ("import sys\nsys.exit(3)\nyield", "ended with sys.exit(3)"),
-        ("return None", "NoneType"),
+        ("return None", "returned a NoneType"),
         ("yield 5", "yielded a int"),
         ("yield [{'a': 1}]", "yielded a list"),
         ("yield batch(a=[1])\nyield 'x'", "yielded a str"),
-        ("return batch(a=[1])", "yielded a"),
+        ("return batch(a=[1])", "returned a RecordBatch"),
         ("yield pa.table({})", "column"),
         ("yield batch(a=[1], b=['x'])\nyield batch(b=['y'], a=[2])", "columns"),
         ("yield batch(a=[1])\nyield batch(z=[2])", "columns"),
@@ -85,6 +95,9 @@ def test_what_a_transform_may_not_yield(mine, body, words):
         ("raise KeyError('k')\nyield", 11, "KeyError: 'k'"),
         ("1 / 0\nyield", 11, "ZeroDivisionError"),
         ("raise AssertionError\nyield", 11, "AssertionError"),
+        ("open('gone.txt')\nyield", 11, "FileNotFoundError"),
+        ("raise BaseException('panic')\nyield", 11, "BaseException: panic"),
+        ("yield from inputs.sql('select * from corpus')  # not texts", 11, "`inputs` of its stage name: texts"),
         ("yield pa.RecordBatch.from_pydict({'a': [1, 'x']})", 11, "ArrowInvalid"),
         ("yield pa.Table.from_batches(inputs.sql('select nope from texts'))", 11, "nope"),
     ],
@@ -194,3 +207,47 @@ def test_what_a_failed_transform_kept_is_gone_when_its_input_changed(mine):
     assert tiny.failure()
     tiny.edit("data/corpus.csv", "a a", "b b")
     assert tiny.failure()
+
+
+def test_a_transform_that_a_factory_made_depends_on_who_called_it(tiny):
+    tiny.write("factory.py", FACTORY)
+    tiny.write("mine.py", "from factory import making\nmake, other = making(1), making(2)\n")
+    tiny.stages(LONE_STAGE)
+    assert tiny.hnm("run").returncode == 0
+    tiny.edit(PIPELINE, "mine:make", "mine:other")
+    tiny.hnm("run")
+    assert tiny.rows("from mine") == [(2,)]
+    tiny.edit("mine.py", "making(2)", "making(3)")
+    tiny.hnm("run")
+    assert tiny.rows("from mine") == [(3,)]
+
+
+def test_a_version_goes_by_columns_that_are_there(mine):
+    tiny = mine("yield batch(a=[1], b=[2])")
+    tiny.edit("mine.py", "params=Params", "params=Params, version_by=('A',)")
+    assert "no column 'A', by which the transform has it versioned" in tiny.failure().what
+
+
+@pytest.mark.parametrize(
+    ("declared", "words"),
+    [
+        ("files=lambda params, root: 1 / 0", "`files` of its transform fails"),
+        ("files=lambda params, root: 'mine.py'", "a list of paths is needed"),
+        ("files=lambda params, root: ['gone.txt']", "a file that its transform reads is missing: gone.txt"),
+        ("identity=lambda params: {'a': {1}}", "'a' must be a text"),
+    ],
+)
+def test_a_declaration_that_fails_is_an_error_of_the_stage(mine, declared, words):
+    tiny = mine("yield batch(a=[1])")
+    tiny.edit("mine.py", "params=Params", f"params=Params, {declared}")
+    with pytest.raises(HnmError) as caught:
+        tiny.run()
+    assert words in str(caught.value)
+    assert caught.value.where.path == tiny.root / PIPELINE
+
+
+def test_files_are_seen_from_the_projects_folder(mine):
+    tiny = mine("yield batch(a=[1])")
+    tiny.edit("mine.py", "params=Params", "params=Params, files=lambda params, root: ['project.yml']")
+    assert tiny.run().ok  # from another folder than the project's
+    assert list(tiny.load().state()["mine"].facts["files"]) == ["project.yml"]

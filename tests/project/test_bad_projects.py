@@ -216,6 +216,11 @@ def test_two_variants_of_a_stage_of_which_one_is_enabled(tiny):
     assert tiny.load(py=False).manifest.nodes["base"].kind == "sql"
 
 
+def test_a_project_module_that_ends_the_process(tiny):
+    tiny.edit("counting.py", '"""Counts words."""', "raise SystemExit(3)")
+    assert (tiny.refused().what, tiny.refused().why) == ("cannot import 'counting'", "SystemExit: 3")
+
+
 def test_a_project_module_that_fails_to_import(tiny):
     tiny.edit("counting.py", '"""Counts words."""', "import no_such_package")
     error = tiny.refused()

@@ -217,6 +217,15 @@ def test_a_row_without_text_hash_is_refused(tmp_path: Path) -> None:
         run(tmp_path, table)
 
 
+def test_a_text_hash_may_be_a_number(tmp_path: Path) -> None:
+    table = texts(ROWS).set_column(3, "text_hash", pa.array([2**64 - 1, 2, 3, 4], pa.uint64()))  # as of hash(text)
+    first, _ = run(tmp_path / "a", table)
+    assert "18446744073709551615" in first["text_hash"].to_pylist()
+    again, context = run(tmp_path / "b", table, first)
+    assert again.equals(first)
+    assert context.facts["texts_encoded"] == 0
+
+
 KILLED = """
 import sys
 from pathlib import Path

@@ -206,6 +206,9 @@ def test_mixed_lists_and_missing_texts_are_refused(tmp_path: Path, tiny_cross_en
         reranked(tmp_path, tiny_cross_encoder, first_stage({"q1": ["d9"]}))
     with pytest.raises(StageError, match="query 'q9' is missing"):
         reranked(tmp_path, tiny_cross_encoder, first_stage({"q9": ["d1"]}))
+    twice = Inputs.of(first_stage=first_stage(LISTS), texts=pa.concat_tables([texts(TEXTS), texts(TEXTS)]))
+    with pytest.raises(StageError, match="texts: document 'd1' stands there twice"):
+        list(rerank(twice, RerankParams(name="ce", model="m"), Context("reranked", tmp_path, tmp_path)))
 
 
 def test_exactly_one_model_is_needed(tmp_path: Path, tiny_cross_encoder: Path, tiny_backbone: Path) -> None:

@@ -180,7 +180,7 @@ def of(queries: dict[str, tuple[int, ...]], documents: dict[str, tuple[int, ...]
 
 
 def changes(before: pa.Table, after: pa.Table) -> pa.Table:
-    old, new = ({(row["kind"], row["id"]): row["vector"] for row in some.to_pylist()} for some in (before, after))
+    old, new = ({(row["kind"], str(row["id"])): row["vector"] for row in some.to_pylist()} for some in (before, after))
     rows = [
         {
             "kind": key[0],
@@ -224,3 +224,26 @@ def test_only_what_changed_is_scored(monkeypatch: pytest.MonkeyPatch) -> None:
     maintained = pa.Table.from_batches(retrieve_dense(inputs, params, Context("dense", HERE, HERE)), SCHEMA)
     assert sum(scored) == 50  # one new document against each query
     assert maintained.equals(retrieve(after, top_k=10))
+
+
+def test_changes_without_a_kind_lead_to_a_full_search() -> None:
+    before, after = of({"q": (1, 0, 0)}, {"a": (1, 1, 0)}), of({"q": (1, 0, 0)}, {"a": (1, 1, 0), "b": (1, 0, 0)})
+    by_id = changes(before, after).drop_columns("kind")  # what is there when `unique_key` is the id alone
+    inputs = Inputs.of(vectors=after, previous=retrieve(before), changed_vectors=by_id)
+    found = pa.Table.from_batches(retrieve_dense(inputs, DenseParams(retriever="dense"), Context("dense", HERE, HERE)))
+    assert found.equals(retrieve(after))
+
+
+def test_ids_may_be_numbers() -> None:
+    def numbered(documents: int) -> pa.Table:
+        rows = of({"0": (1, 1, 0)}, {str(place): (place, 1, 0) for place in range(8, 8 + documents)})
+        return rows.set_column(1, "id", rows["id"].cast(pa.int64()))
+
+    before, after = numbered(4), numbered(5)
+    told = changes(before, after)
+    entered = told.set_column(1, "id", told["id"].cast(pa.int64()))
+    inputs = Inputs.of(vectors=after, previous=retrieve(before, top_k=3), changed_vectors=entered)
+    params = DenseParams(retriever="dense", top_k=3)
+    kept = pa.Table.from_batches(retrieve_dense(inputs, params, Context("dense", HERE, HERE)))
+    assert kept.equals(retrieve(after, top_k=3))
+    assert found(kept, "0") == ["8", "9", "10"]

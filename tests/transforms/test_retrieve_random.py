@@ -151,3 +151,10 @@ def test_refuses_repeated_ids() -> None:
 def test_refuses_impossible_parameters(params: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         RandomParams(**params)
+
+
+def test_ids_may_be_numbers() -> None:
+    corpus, queries = pa.table({"doc_id": [1, 2]}), pa.table({"query_id": [7]})
+    context = Context("random", HERE, HERE)
+    drawn = pa.Table.from_batches(retrieve_random(Inputs.of(corpus=corpus, queries=queries), RandomParams(), context))
+    assert drawn["doc_id"].to_pylist() == draw(["7"], ["1", "2"])["doc_id"].to_pylist()

@@ -297,6 +297,7 @@ def test_facts_are_recorded(tmp_path: Path) -> None:
     [
         {"noise": 0.6},
         {"eta": -1},
+        {"sessions_per_query": float("inf")},
         {"shown_depth": 0},
         {"explore": 1.5},
         {"sessions": "zipf"},

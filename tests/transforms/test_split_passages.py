@@ -89,3 +89,10 @@ def test_a_document_without_an_id_is_refused() -> None:
 def test_refuses_impossible_parameters(params: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         PassagesParams(**params)
+
+
+def test_ids_may_be_numbers() -> None:
+    corpus = pa.table({"doc_id": [10, 9], "title": ["", ""], "text": ["b", "a"]})
+    context = Context("passages", Path(), Path())
+    batches = list(split_passages(Inputs.of(corpus=corpus), PassagesParams(), context))
+    assert pa.Table.from_batches(batches)["passage_id"].to_pylist() == ["9#1", "10#1"]
