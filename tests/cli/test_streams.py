@@ -120,13 +120,16 @@ def test_no_command_shows_the_help():
 
 
 def test_what_was_not_foreseen_is_a_bug_and_exits_with_2(tiny):
-    tiny.edit(
-        "counting.py",
-        '@transform(params=CountParams, inputs=("texts",))',
-        'def facts(params):\n    raise KeyError("unforeseen")\n\n\n'
-        '@transform(params=CountParams, inputs=("texts",), identity=facts)',
-    )
-    run = tiny.hnm("plan")
+    code = """
+import sys
+from hnm.api import Project
+from hnm.cli.main import main
+
+Project.plan = lambda *_, **__: {}["unforeseen"]
+sys.argv = ["hnm", "plan"]
+main()
+"""
+    run = subprocess.run([sys.executable, "-c", code], cwd=tiny.root, env=environment(), capture_output=True, text=True)
     assert run.returncode == 2
     assert "unforeseen" in run.stderr
     assert "bug" in run.stderr
