@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Params(BaseModel):
     """Base of every parameter model: unknown keys are refused, values are fixed once read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_bytes="base64")  # bytes need not be text
 
 
 P = TypeVar("P", bound=Params)

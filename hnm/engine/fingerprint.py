@@ -170,7 +170,9 @@ def _call_components(node: Node, call: Call, root: Path) -> Components:
 def _sets_in_order(params: Params) -> dict[str, Any]:
     """The parameters that hold sets, as JSON with lists for them: a set of texts has another order in every process."""
     listed = {name: (value, _with_lists(value)) for name, value in params.model_dump().items()}
-    return {name: to_jsonable_python(made) for name, (value, made) in listed.items() if made != value}
+    return {
+        name: to_jsonable_python(made, bytes_mode="base64") for name, (value, made) in listed.items() if made != value
+    }
 
 
 def _with_lists(value: Any) -> Any:

@@ -80,6 +80,11 @@ def test_the_order_of_a_set_does_not_count(tiny):
     assert found["params.words"] == '["0", "1", "2", "3", "4", "5", "6", "7", "8"]'
 
 
+def test_bytes_need_not_be_text(tiny):
+    tiny.edit("counting.py", "lowercase: bool = False", r"lowercase: bool = False; mark: bytes = b'\xff'")
+    assert components(tiny, "word_counts")["params.mark"] == '"_w=="'
+
+
 @pytest.mark.parametrize(
     ("old", "new", "changes"),
     [
