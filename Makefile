@@ -11,8 +11,9 @@ run: .venv/installed
 test: .venv/installed-test lint
 	$(BIN)/pytest -q -m "not slow" -n logical
 
+# By file: what the tests of one file look at takes minutes to build.
 test-slow: .venv/installed-test
-	$(BIN)/pytest -q -m slow --timeout 1800 -n logical --dist loadgroup --durations 10
+	$(BIN)/pytest -q -m slow --timeout 1800 -n logical --dist loadfile --durations 10
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .

@@ -21,8 +21,7 @@ SMALL = {
 }
 RERANKED, RETRIEVERS = {"start", "random", "hard", "hard_interpolated"}, {"bm25", "minilm", "wordllama", "ensemble"}
 
-# One process for all: what they look at takes minutes to build.
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200), pytest.mark.xdist_group("default_pipeline")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 def hnm(folder: Path, *arguments: str, expect: int = 0) -> subprocess.CompletedProcess[str]:

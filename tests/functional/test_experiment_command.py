@@ -8,7 +8,7 @@ from mined_project import command
 
 from hnm.experiment import compare
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("experiment")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
