@@ -144,7 +144,7 @@ def declaring(node: Node, what: str) -> Iterator[None]:
         yield
     except HnmError:
         raise
-    except Exception as error:
+    except Exception as error:  # the function is the project's, and may raise anything
         raise ProjectError(
             f"{node.name}: `{what}` of its transform fails",
             where=node.where,
