@@ -1,6 +1,6 @@
 """A project in Python; the command line is a thin layer over this."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -129,6 +129,7 @@ class Project:
         """Names of the selected nodes in the order in which they run. Raises SelectorError."""
         manifest, methods = self.manifest, (survey or self.survey()).methods
         named = manifest.config.selectors
+        chosen, excluded = _names(chosen), _names(excluded)
         return select(manifest.nodes, self.graph, manifest.root, chosen, excluded, methods=methods, named=named)
 
     def plan(
@@ -151,7 +152,7 @@ class Project:
         Raises SourceError when a file that is read above them is missing.
         """
         survey = self.survey()
-        wanted = set(names) & survey.state.keys()
+        wanted = set(_names(names)) & survey.state.keys()
         built = [name for name in self.graph.order if name in wanted]
         above = {name for one in built for name in (one, *self.graph.ancestors(one))}
         stale = {entry.node.name for entry in survey.plan(name for name in self.graph.order if name in above).stale()}
@@ -253,7 +254,7 @@ class Project:
         return explain(self, query_id, limit=limit)
 
     def searcher(
-        self, retrievers: Sequence[str] | None = None, model: str | None = None, depth: int = 30
+        self, retrievers: Iterable[str] | None = None, model: str | None = None, depth: int = 30
     ) -> "Searcher":
         """A search over the corpus, loaded once: for an application, see docs/search.md.
 
@@ -266,14 +267,14 @@ class Project:
         """
         from hnm.search.open import open_searcher
 
-        return open_searcher(self, retrievers, model, depth)
+        return open_searcher(self, None if retrievers is None else _names(retrievers), model, depth)
 
     def dataset(
         self,
         stage: str = "triplets",
         version: str | None = None,
-        strategies: Sequence[str] = (),
-        splits: Sequence[str] = (),
+        strategies: Iterable[str] = (),
+        splits: Iterable[str] = (),
         where: str | None = None,
     ) -> "Dataset":
         """A version of a Lance stage to read: `.arrow()`, `.reader()`, `.polars()`, `.torch()`, `.huggingface()`.
@@ -287,7 +288,7 @@ class Project:
         from hnm.dataset.selection import Selection
 
         found = find(self.warehouse, stage, version)
-        selection = Selection(tuple(strategies), tuple(splits), where)
+        selection = Selection(_names(strategies), _names(splits), where)
         return Dataset(found, selection, self.settings, self.manifest.root / "target" / "datasets")
 
     def models(self) -> "list[TrainedModel]":
@@ -295,3 +296,8 @@ class Project:
         from hnm.trained import trained_models
 
         return trained_models(self)
+
+
+def _names(given: Iterable[str]) -> tuple[str, ...]:
+    """Names as they are given: one without a list around it is one name, and not one per letter."""
+    return (given,) if isinstance(given, str) else tuple(given)

@@ -136,3 +136,9 @@ def test_a_project_may_move(built):
 def test_vars_of_the_call_count_first(tiny):
     assert Project.load(tiny.root, variables={"least": 9}).compiled("long_documents").strip().endswith(">= 9")
     assert Project.load(tiny.root, "prod").compiled("long_documents").strip().endswith(">= 3")
+
+
+def test_one_name_needs_no_list_around_it(built):
+    project = built.load()
+    assert [entry.node.name for entry in project.plan("report").entries] == ["report"]
+    assert project.outdated("report") == []

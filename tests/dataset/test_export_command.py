@@ -115,7 +115,7 @@ def test_a_killed_export_leaves_nothing_under_its_name_and_the_next_one_removes_
 
 
 def test_a_dataset_is_read_in_python(project):
-    read = Project.load(project.root).dataset("triplets", version="1", strategies=["random"], splits=["train"])
+    read = Project.load(project.root).dataset("triplets", version="1", strategies="random", splits=["train"])
     assert len(read) == 16
     assert read.polars(["strategy"])["strategy"].unique().to_list() == ["random"]
     assert read.huggingface().column_names[:3] == ["query_id", "positive_id", "negative_id"]
