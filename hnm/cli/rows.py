@@ -55,8 +55,10 @@ def sink(output: Path | None) -> Iterator[IO[bytes]]:
             # The reader has gone (as in `hnm query … | head`): point stdout elsewhere so that the exit is quiet.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
+    from hnm.writers._aside import is_device
+
     try:
-        if output.exists() and not (output.is_file() or output.is_dir()):
+        if is_device(output):
             with output.open("wb") as stream:
                 yield stream
         else:

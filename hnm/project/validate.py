@@ -63,9 +63,8 @@ def _in_words(problem: Any, model: type[BaseModel], keys: KeyPath) -> tuple[str,
     shown = shown if len(shown) <= 60 else shown[:57] + "..."
     message = problem["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list")
     expected = problem.get("ctx", {}).get("expected")
-    if kind != "value_error" or not isinstance(
-        problem["input"], dict | list
-    ):  # a model's own check names what is wrong
+    own_words = kind == "value_error" and isinstance(problem["input"], dict | list)  # a check names what is wrong
+    if not own_words:
         message = f"{message}, not {shown}"
     return f"{path}: {message}" if path else message, (
         nearest(str(problem["input"]), str(expected).replace("'", "").replace(" or ", ", ").split(", "))

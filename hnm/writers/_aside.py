@@ -14,6 +14,11 @@ LOCK = "hnm.lock"
 _REPLACED = "replaced"
 
 
+def is_device(path: Path) -> bool:
+    """Whether a pipe or device stands there, such as /dev/stdout: it can be written to, and must not be replaced."""
+    return path.exists() and not (path.is_file() or path.is_dir())
+
+
 @contextmanager
 def aside(target: Path, replace: bool = False) -> Iterator[Path]:
     """A temporary name beside `target`, which takes that name when the block ends well and vanishes when it does not.
@@ -23,7 +28,7 @@ def aside(target: Path, replace: bool = False) -> Iterator[Path]:
     another one is writing.
     Raises HnmError when it is not empty, when it is a pipe or device, and when writing fails.
     """
-    if target.exists() and not (target.is_file() or target.is_dir()):
+    if is_device(target):
         raise HnmError("a pipe or device cannot be replaced", where=Location(target), hint="name a new file")
     target = target.resolve() if target.is_symlink() else target
     try:
